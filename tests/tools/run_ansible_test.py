@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run ansible-test on this checkout, whatever its folder is called.
+
+Usage: run_ansible_test.py COMMAND [ARGUMENT ...], for example: run_ansible_test.py sanity --local --test validate-modules
+
+ansible-test insists on a path that ends in ansible_collections/NAMESPACE/NAME, and it resolves symbolic links.
+So it gets a fresh copy of the files that git knows or would offer to add; what it prints names them relative to that.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+
+from ansible_test._internal.python_requirements import get_venv_packages
+from checkout import copy_collection
+
+CACHE = Path.home() / ".ansible/test/cache"
+
+# Runs pip from its wheel with the arguments meant for get-pip.py.
+GET_PIP = """\
+import runpy
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).with_name("{wheel}")))
+arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+sys.argv = ["pip", "install", "--upgrade", "--force-reinstall", *arguments]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+
+
+def provide_get_pip() -> None:
+    """Put a get-pip.py made from PyPI's own pip where ansible-test would download it from a host of its project."""
+    version = get_venv_packages(SimpleNamespace(version=f"{sys.version_info.major}.{sys.version_info.minor}"))["pip"]
+    script = CACHE / f"get_pip_{version.replace('.', '_')}.py"
+    if script.exists():
+        return
+    CACHE.mkdir(parents=True, exist_ok=True)
+    download = ["download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(CACHE), f"pip=={version}"]
+    subprocess.run([sys.executable, "-m", "pip", *download], check=True)
+    script.write_text(GET_PIP.format(wheel=f"pip-{version}-py3-none-any.whl"))
+
+
+def run(collection: Path, arguments: list[str]) -> int:
+    """Run ansible-test in a copy of the collection and return its exit status."""
+    provide_get_pip()
+    command = [str(Path(sys.executable).with_name("ansible-test")), *arguments]
+    return subprocess.run(command, cwd=collection, check=False).returncode
+
+
+def main() -> int:
+    with TemporaryDirectory(prefix="ovh_iplb-") as directory:
+        return run(copy_collection(Path(directory)), sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,21 +1,99 @@
+# Development and tests of the collection. `make help` lists the targets.
+# They work in a checkout of any name and need Python 3.11 or later; on Debian, root installs what else is missing.
+
 PYTHON ?= python3
+PORT ?= 8080
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
-LINK := $(VENV)/collections/ansible_collections/mailops/ovh_iplb
+COLLECTIONS := $(VENV)/collections
+LINK := $(COLLECTIONS)/ansible_collections/mailops/ovh_iplb
 REQUIREMENTS := requirements.txt test-requirements.txt
 
 # A changed requirement, another interpreter or a moved checkout gives another stamp, and so a new environment.
 KEY := $(shell ($(PYTHON) -VV; echo $(CURDIR); cat $(REQUIREMENTS)) | sha256sum | cut -c1-16)
 READY := $(VENV)/ready-$(KEY)
+TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
+
+export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
+export PIP_QUIET := 1
+
+STAGES := lint sanity unit integration
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: demo
+demo: dev packages ## Show the whole story in a lab on this machine (as root; KEEP=1 leaves the lab up)
+	@$(BIN)/python tests/lab/demo.py
+
+.PHONY: test
+test: dev packages ## Run all tests: lint, sanity, unit, integration, and end to end in the lab
+	@$(TOOLS).stages $(STAGES) lab-test
+
+.PHONY: test-fast
+test-fast: dev packages ## Run the tests without the lab
+	@$(TOOLS).stages $(STAGES)
 
 .PHONY: dev
-dev: $(READY) ## Prepare .venv: ansible-core, dependencies, developer tools, the checkout as the collection
+dev: $(READY) ## Prepare .venv: ansible-core, dependencies, developer tools, this checkout as the collection
 
 $(READY):
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet $(addprefix -r ,$(REQUIREMENTS))
-	mkdir -p $(dir $(LINK))
-	ln -sfn $(CURDIR) $(LINK)
-	echo $(VENV)/collections > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/mailops_ovh_iplb.pth
-	touch $@
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || tests/tools/apt-install python3-venv >&2
+	$(PYTHON) -m venv --clear $(VENV) >&2
+	$(BIN)/pip install --upgrade pip >&2
+	$(BIN)/pip install $(addprefix -r ,$(REQUIREMENTS)) >&2
+	@mkdir -p $(dir $(LINK))
+	@ln -sfn $(CURDIR) $(LINK)
+	@cd $(VENV)/lib/python*/site-packages && echo $(COLLECTIONS) > mailops_ovh_iplb.pth
+	@touch $@
+
+.PHONY: packages
+packages: dev # Install what bindep.txt lists for the tests and this machine lacks
+	@tests/tools/apt-install $$($(BIN)/bindep --brief --file bindep.txt test)
+
+.PHONY: env
+env: dev ## Print what a shell needs to use .venv from any folder: eval "$$(make -s env)"
+	@echo 'export PATH="$(BIN):$$PATH"'
+	@echo 'export ANSIBLE_COLLECTIONS_PATH="$(COLLECTIONS)"'
+
+.PHONY: simulator
+simulator: dev ## Serve a local /ipLoadbalancing API on PORT (8080) and print how to reach it
+	@PYTHONPATH=tests exec $(BIN)/python -m simulator --port $(PORT)
+
+.PHONY: lint
+lint: dev ## Check style, types, documentation, the changelog and the collection's own rules
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	MYPYPATH=$(COLLECTIONS):tests $(BIN)/mypy
+	cd $(LINK) && $(BIN)/ansible-lint --quiet
+	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	$(BIN)/antsibull-changelog lint
+	$(TOOLS).check_collection
+
+.PHONY: sanity
+sanity: dev ## Run ansible-test sanity
+	$(TOOLS).run_ansible_test sanity --local --python default
+
+.PHONY: unit
+unit: dev ## Run the unit tests
+	$(BIN)/pytest -rs tests/unit
+
+.PHONY: integration
+integration: dev ## Run the integration targets against the simulator
+	$(TOOLS).run_integration
+
+.PHONY: lab-test
+lab-test: dev ## Run the end-to-end tests in the lab (as root)
+	$(BIN)/pytest -rs tests/lab
+
+.PHONY: build
+build: dev ## Build the collection's artifact in build/
+	$(TOOLS).build
+
+.PHONY: clean
+clean: ## Remove the environment, caches and build results
+	rm -rf .venv .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache build tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +

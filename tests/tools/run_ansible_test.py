@@ -4,7 +4,7 @@
 
 """Run ansible-test on this checkout, whatever its folder is called.
 
-Usage: run_ansible_test.py COMMAND [ARGUMENT ...], for example: run_ansible_test.py sanity --local --test validate-modules
+Usage: python -m tools.run_ansible_test COMMAND [ARGUMENT ...]
 
 ansible-test insists on a path that ends in ansible_collections/NAMESPACE/NAME, and it resolves symbolic links.
 So it gets a fresh copy of the files that git knows or would offer to add; what it prints names them relative to that.
@@ -12,6 +12,7 @@ So it gets a fresh copy of the files that git knows or would offer to add; what 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from ansible_test._internal.python_requirements import get_venv_packages
-from checkout import copy_collection
+from tools.checkout import copy_collection
 
 CACHE = Path.home() / ".ansible/test/cache"
 
@@ -52,7 +53,8 @@ def run(collection: Path, arguments: list[str]) -> int:
     """Run ansible-test in a copy of the collection and return its exit status."""
     provide_get_pip()
     command = [str(Path(sys.executable).with_name("ansible-test")), *arguments]
-    return subprocess.run(command, cwd=collection, check=False).returncode
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(command, cwd=collection, env=environment, check=False).returncode
 
 
 def main() -> int:

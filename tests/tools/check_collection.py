@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Check the rules of this collection that no other tool knows. Prints one line per finding; exit status 1 if any.
+
+- Every Python file and script states the licence.
+- A role's defaults/main.yml and meta/argument_specs.yml name the same defaults with the same values.
+- The action group "all" holds exactly the modules that take the options of the API.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools.checkout import ROOT, files
+
+LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
+API_FRAGMENT = "mailops.ovh_iplb.api"
+
+
+def load(path: str) -> Any:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def check_licences() -> Iterator[str]:
+    for path in files():
+        text = (ROOT / path).read_bytes() if path.suffix in {"", ".py"} else b""
+        is_code = path.suffix == ".py" or text.startswith(b"#!")
+        if is_code and LICENCE.encode() not in text[:400]:
+            yield f"{path}: state the licence at the top: {LICENCE}"
+
+
+def check_role(role: str) -> Iterator[str]:
+    """Compare the defaults of a role with those its argument specification documents."""
+    defaults: dict[str, Any] = load(f"roles/{role}/defaults/main.yml") or {}
+    specification = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
+    options = {name: option for entry in specification.values() for name, option in entry.get("options", {}).items()}
+    documented = {name: option["default"] for name, option in options.items() if "default" in option}
+    for name in sorted(defaults.keys() | documented.keys()):
+        if name not in documented:
+            yield f"roles/{role}: defaults/main.yml sets {name}, meta/argument_specs.yml documents no default for it"
+        elif name not in defaults:
+            yield f"roles/{role}: meta/argument_specs.yml documents a default of {name}, defaults/main.yml sets none"
+        elif defaults[name] != documented[name]:
+            yield f"roles/{role}: {name} is {defaults[name]!r} in defaults/main.yml, documented as {documented[name]!r}"
+
+
+def check_roles() -> Iterator[str]:
+    for role in sorted({path.parts[1] for path in files() if path.parts[0] == "roles"}):
+        yield from check_role(role)
+
+
+def fragments(module: Path) -> list[str]:
+    """Return the documentation fragments of a module."""
+    for node in ast.parse((ROOT / module).read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DOCUMENTATION":
+            extends = yaml.safe_load(ast.literal_eval(node.value)).get("extends_documentation_fragment", [])
+            return [extends] if isinstance(extends, str) else extends
+    return []
+
+
+def check_action_group() -> Iterator[str]:
+    grouped = set(load("meta/runtime.yml")["action_groups"]["all"])
+    modules = [path for path in files() if path.match("plugins/modules/*.py")]
+    api_modules = {path.stem for path in modules if API_FRAGMENT in fragments(path)}
+    for name in sorted(grouped ^ api_modules):
+        verb = "remove" if name in grouped else "add"
+        yield f"meta/runtime.yml: {verb} {name}; the action group holds what extends the fragment {API_FRAGMENT}"
+
+
+def main() -> int:
+    findings = [*check_licences(), *check_roles(), *check_action_group()]
+    print("\n".join(findings))
+    return int(bool(findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

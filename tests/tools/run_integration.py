@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run `ansible-test integration` against a simulator on a free port of the loopback interface.
+
+Usage: python -m tools.run_integration [TARGET ...]
+
+The targets find what the simulator prints as variables of integration_config.yml, in lower case: ovh_endpoint,
+ovh_application_key, ovh_application_secret, ovh_consumer_key, ovh_client_id, ovh_client_secret, ovh_access_token and
+ovh_iplb_service.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+import yaml
+from tools.checkout import ROOT, copy_collection
+from tools.run_ansible_test import run
+
+VARIABLES = {
+    "ovh_endpoint",
+    "ovh_application_key",
+    "ovh_application_secret",
+    "ovh_consumer_key",
+    "ovh_client_id",
+    "ovh_client_secret",
+    "ovh_access_token",
+    "ovh_iplb_service",
+}
+
+
+def read_variables(output: IO[str]) -> dict[str, str]:
+    """Return the variables of the simulator's `export NAME=VALUE ...` lines, which it prints once it listens.
+
+    Raises EOFError when the simulator ends without having printed all of them.
+    """
+    variables: dict[str, str] = {}
+    for line in output:
+        variables.update((name.lower(), value) for name, value in re.findall(r"(OVH_\w+)=(\S+)", line))
+        if variables.keys() >= VARIABLES:
+            return variables
+    raise EOFError(f"the simulator ended before it printed {sorted(VARIABLES - variables.keys())}")
+
+
+@contextmanager
+def simulator() -> Iterator[dict[str, str]]:
+    """Run a simulator and yield the variables with which it is reached; it has ended when the block is left."""
+    options = ["--port", "0", "--time-scale", "0.1"]
+    if not shutil.which("haproxy"):
+        print("SKIPPED real health and traffic in the simulator: haproxy is not installed", flush=True)
+        options.append("--no-haproxy")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    command = [sys.executable, "-m", "simulator", *options]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield read_variables(process.stdout)
+        finally:
+            process.terminate()
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator() as variables:
+        collection = copy_collection(Path(directory))
+        (collection / "tests/integration/integration_config.yml").write_text(yaml.safe_dump(variables))
+        flags = ["--local", "--allow-root", "--allow-destructive"]
+        return run(collection, ["integration", *flags, *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,7 @@ KEY := $(shell ($(PYTHON) -VV; echo $(CURDIR); cat $(REQUIREMENTS)) | sha256sum 
 READY := $(VENV)/ready-$(KEY)
 TOOLS := PYTHONPATH=tests $(BIN)/python -m tools
 
+export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PIP_QUIET := 1
 
@@ -68,7 +69,7 @@ lint: dev ## Check style, types, documentation, the changelog and the collection
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	MYPYPATH=$(COLLECTIONS):tests $(BIN)/mypy
-	cd $(LINK) && $(BIN)/ansible-lint --quiet
+	cd $(LINK) && $(BIN)/ansible-lint -q
 	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	$(BIN)/antsibull-changelog lint
 	$(TOOLS).check_collection

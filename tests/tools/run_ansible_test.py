@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from ansible_test._internal.python_requirements import get_venv_packages
+
 from tools.checkout import copy_collection
 
 CACHE = Path.home() / ".ansible/test/cache"

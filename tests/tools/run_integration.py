@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 import yaml
+
 from tools.checkout import ROOT, copy_collection
 from tools.run_ansible_test import run
 

@@ -76,7 +76,7 @@ lint: dev ## Check style, types, documentation, the changelog and the collection
 
 .PHONY: sanity
 sanity: dev ## Run ansible-test sanity
-	$(TOOLS).run_ansible_test sanity --local --python default
+	$(TOOLS).run_ansible_test sanity --local
 
 .PHONY: unit
 unit: dev ## Run the unit tests

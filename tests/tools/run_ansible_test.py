@@ -23,6 +23,7 @@ from ansible_test._internal.python_requirements import get_venv_packages
 
 from tools.checkout import copy_collection
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CACHE = Path.home() / ".ansible/test/cache"
 
 # Runs pip from its wheel with the arguments meant for get-pip.py.
@@ -40,7 +41,7 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 
 def provide_get_pip() -> None:
     """Put a get-pip.py made from PyPI's own pip where ansible-test would download it from a host of its project."""
-    version = get_venv_packages(SimpleNamespace(version=f"{sys.version_info.major}.{sys.version_info.minor}"))["pip"]
+    version = get_venv_packages(SimpleNamespace(version=PYTHON))["pip"]
     script = CACHE / f"get_pip_{version.replace('.', '_')}.py"
     if script.exists():
         return
@@ -51,9 +52,9 @@ def provide_get_pip() -> None:
 
 
 def run(collection: Path, arguments: list[str]) -> int:
-    """Run ansible-test in a copy of the collection and return its exit status."""
+    """Run ansible-test in a copy of the collection, for the Python of this environment, and return its exit status."""
     provide_get_pip()
-    command = [str(Path(sys.executable).with_name("ansible-test")), *arguments]
+    command = [str(Path(sys.executable).with_name("ansible-test")), *arguments, "--python", PYTHON]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(command, cwd=collection, env=environment, check=False).returncode
 

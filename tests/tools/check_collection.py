@@ -22,7 +22,7 @@ import yaml
 from tools.checkout import ROOT, files
 
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
-API_FRAGMENT = "mailops.ovh_iplb.api"
+API_FRAGMENT = "mailops.ovh_iplb.connection"
 
 
 def load(path: str) -> Any:

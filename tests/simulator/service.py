@@ -1,0 +1,380 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What belongs to the service as a whole: zones, natIp, pending changes, refresh, tasks, quota, catalogues, vRack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .call import Call, Operation
+from .errors import ApiError, bad_field, not_found
+from .listing import filters, is_expanded, matches, page
+from .schema import (
+    PROBE_MATCHES,
+    QUOTA_FIELDS,
+    REDIRECT_STATUSES,
+    REJECT_STATUSES,
+    RULE_FIELDS,
+    SERVICE_FIELDS,
+    WITH_SUB_FIELD,
+)
+from .state import CERTIFICATE, VRACK_NETWORK
+from .validation import update_fields, vrack_active
+
+BALANCING = "/ipLoadbalancing"
+
+
+def operations(base: str) -> list[Operation]:
+    def get(path: str, handler: Any) -> Operation:
+        action = path.split("/{")[0]
+        return Operation("GET", f"{base}/{path}", handler, f"loadbalancer:apiovh:{action}/get")
+
+    prefix = "loadbalancer:apiovh:"
+    return [
+        Operation("GET", BALANCING, list_services, f"{prefix}get"),
+        Operation("GET", base, get_service, f"{prefix}get"),
+        Operation("PUT", base, put_service, f"{prefix}put"),
+        Operation("POST", f"{base}/refresh", post_refresh, f"{prefix}refresh"),
+        Operation("PUT", f"{base}/quota/{{zone}}", put_quota, f"{prefix}quota/edit"),
+        get("zone", list_zones),
+        get("zone/{name}", get_zone),
+        get("natIp", get_nat_ip),
+        get("pendingChanges", get_pending_changes),
+        get("task", list_tasks),
+        get("task/{id}", get_task),
+        get("quota", list_quota),
+        get("quota/{zone}", get_quota),
+        get("failover", get_failover),
+        get("availableFarmProbes", get_available_probes),
+        get("availableFarmType", get_protocols),
+        get("availableFrontendType", get_protocols),
+        get("availableRouteActions", get_available_actions),
+        get("availableRouteRules", get_available_rules),
+        get("definedFarms", get_defined_farms),
+        get("definedFrontends", get_defined_frontends),
+        get("definedRoutes", get_defined_routes),
+        get("status", get_status),
+        get("serviceInfos", get_service_infos),
+        get("ssl", list_certificates),
+        get("ssl/{id}", get_certificate),
+        get("vrack/network", list_vrack_networks),
+        get("vrack/network/{vrackNetworkId}", get_vrack_network),
+        get("vrack/networkCreationRules", get_vrack_rules),
+        get("vrack/status", get_vrack_status),
+    ]
+
+
+def listed(call: Call, objects: dict[Any, dict[str, Any]]) -> list[Any]:
+    if is_expanded(call):
+        return page(call, lambda: list(objects.values()))
+    return call.sim.shuffled(list(objects))
+
+
+# The service
+
+
+async def list_services(call: Call) -> list[Any]:
+    return listed(call, {call.sim.settings.service: service(call)})
+
+
+async def get_service(call: Call) -> dict[str, Any]:
+    return service(call)
+
+
+def service(call: Call) -> dict[str, Any]:
+    sim = call.sim
+    name = sim.settings.service
+    iam: dict[str, Any] = {
+        "displayName": sim.state.service["displayName"] or name,
+        "id": "00000000-0000-4000-8000-000000000001",
+        "state": "OK",
+        "tags": {},
+        "urn": f"urn:v1:eu:resource:loadbalancer:{name}",
+    }
+    return {
+        **sim.state.service,
+        "iam": iam,
+        "ipLoadbalancing": sim.settings.address,
+        "ipv4": sim.settings.address,
+        "ipv6": None,
+        "metricsToken": None,
+        "offer": "lb2",
+        "orderableZone": [],
+        "serviceName": name,
+        "state": "ok",
+        "vrackEligibility": True,
+        "vrackName": vrack_name(call),
+        "zone": sim.shuffled(sim.zone_names),
+    }
+
+
+async def put_service(call: Call) -> None:
+    call.sim.state.service |= update_fields(call.body, SERVICE_FIELDS, service(call), call.sim)
+
+
+async def list_zones(call: Call) -> list[Any]:
+    return listed(call, {name: zone(name) for name in call.sim.zone_names})
+
+
+async def get_zone(call: Call) -> dict[str, Any]:
+    return zone(wanted_zone(call, "name"))
+
+
+def zone(name: str) -> dict[str, Any]:
+    return {"name": name, "state": "ok"}
+
+
+def wanted_zone(call: Call, parameter: str) -> str:
+    name = str(call.request.path_params[parameter])
+    if name not in call.sim.zone_names:
+        raise not_found(parameter, name)
+    return name
+
+
+async def get_nat_ip(call: Call) -> list[dict[str, Any]]:
+    return [{"ip": list(zone.nat_ip), "zone": zone.name} for zone in call.sim.settings.zones]
+
+
+async def get_failover(call: Call) -> list[str]:
+    return call.sim.shuffled(list(call.sim.settings.failover))
+
+
+# Changes, refresh, tasks
+
+
+async def get_pending_changes(call: Call) -> list[dict[str, Any]]:
+    return call.sim.shuffled(call.sim.pending_changes())
+
+
+async def post_refresh(call: Call) -> dict[str, Any]:
+    body = {name: call.body[name] for name in call.body if name == "zone"}
+    if set(call.body) - {"zone"} and call.sim.switches["unknown_keys"] == "refuse":
+        raise ApiError(400, f"Received not described parameters: ({', '.join(set(call.body) - {'zone'})})")
+    name = body.get("zone")
+    if name is not None and not isinstance(name, str):
+        raise bad_field("zone", "string", f"Given data ({name!r}) is not valid for type string")
+    return call.context.refresher.refresh(name).view()
+
+
+async def list_tasks(call: Call) -> list[Any]:
+    conditions = filters(call, {"action": "=", "status": "="})
+    tasks = [task.view() for task in call.sim.state.tasks.values()]
+    return listed(
+        call,
+        {
+            task["id"]: task
+            for task in tasks
+            if all(matches(operator, task[name], text) for name, (operator, text) in conditions.items())
+        },
+    )
+
+
+async def get_task(call: Call) -> dict[str, Any]:
+    task = call.sim.state.tasks.get(call.id("id"))
+    if task is None:
+        raise not_found("id", call.id("id"))
+    return task.view()
+
+
+# Quota
+
+
+async def list_quota(call: Call) -> list[Any]:
+    return listed(call, {name: quota(call, name) for name in call.sim.zone_names})
+
+
+async def get_quota(call: Call) -> dict[str, Any]:
+    return quota(call, wanted_zone(call, "zone"))
+
+
+async def put_quota(call: Call) -> None:
+    name = wanted_zone(call, "zone")
+    changes = update_fields(call.body, QUOTA_FIELDS, quota(call, name), call.sim)
+    if "alert" in changes:
+        call.sim.state.quota_alert[name] = changes["alert"]
+
+
+def quota(call: Call, name: str) -> dict[str, Any]:
+    return {
+        "alert": call.sim.state.quota_alert.get(name),
+        "included": None,
+        "lastUpdateDate": call.sim.date(),
+        "resetDate": "2036-01-01T00:00:00+01:00",
+        "total": 0,
+        "zone": name,
+    }
+
+
+# Catalogues
+
+
+async def get_protocols(call: Call) -> list[str]:
+    return ["tcp", "http", "udp"]
+
+
+async def get_available_probes(call: Call) -> list[dict[str, Any]]:
+    return [
+        {
+            "matches": list(matches_),
+            "method": ["GET", "HEAD", "OPTIONS"] if kind == "http" else None,
+            "negatableMatches": [match for match in matches_ if match != "default"],
+            "port": kind != "oco",
+            "type": kind,
+            "url": kind == "http",
+        }
+        for kind, matches_ in PROBE_MATCHES.items()
+    ]
+
+
+async def get_available_actions(call: Call) -> list[dict[str, Any]]:
+    actions: list[tuple[str, str, str | None, list[int] | None]] = [
+        ("farm", "tcp", "farm", None),
+        ("reject", "tcp", None, None),
+        ("farm", "http", "farm", None),
+        ("reject", "http", None, list(REJECT_STATUSES)),
+        ("redirect", "http", "url", list(REDIRECT_STATUSES)),
+    ]
+    return [
+        {"destination": destination, "name": name, "status": status, "type": protocol}
+        for name, protocol, destination, status in actions
+    ]
+
+
+async def get_available_rules(call: Call) -> list[dict[str, Any]]:
+    return [
+        {
+            "enum": ["tcp", "tls", "http", "https"] if name == "protocol" else None,
+            "hasSubField": name in WITH_SUB_FIELD,
+            "matches": list(matches_),
+            "name": name,
+            "pattern": {"protocol": "enum", "source": "cidr"}.get(name, "string"),
+            "type": protocol,
+        }
+        for protocol, fields in RULE_FIELDS.items()
+        for name, matches_ in fields.items()
+    ]
+
+
+async def get_defined_farms(call: Call) -> list[dict[str, Any]]:
+    conditions = filters(call, {"vrackNetworkId": "="})
+    return call.sim.shuffled(
+        [
+            {"id": farm.id, "type": farm.resource.protocol}
+            for farm in call.sim.state.staged.kind("farm")
+            if all(matches(operator, farm.values[name], text) for name, (operator, text) in conditions.items())
+        ]
+    )
+
+
+async def get_defined_frontends(call: Call) -> list[dict[str, Any]]:
+    return call.sim.shuffled(
+        [{"id": record.id, "type": record.resource.protocol} for record in call.sim.state.staged.kind("frontend")]
+    )
+
+
+async def get_defined_routes(call: Call) -> list[dict[str, Any]]:
+    return [
+        {"displayName": record.values["displayName"], "routeId": record.id, "type": record.resource.protocol}
+        for record in call.sim.state.staged.kind("route")
+    ]
+
+
+async def get_status(call: Call) -> dict[str, Any]:
+    servers = [word for record in call.sim.state.staged.kind("server") for word in [server_word(call, record)]]
+    frontends = ["ok" for _ in call.sim.state.staged.kind("frontend")]
+    farms = ["ok" for _ in call.sim.state.staged.kind("farm")]
+    return {
+        "farms": counted(farms),
+        "frontends": counted(frontends),
+        "servers": counted(servers),
+        "service": {"status": "warn" if "error" in servers else "ok"},
+    }
+
+
+def server_word(call: Call, server: Any) -> str:
+    statuses = {state["status"] for state in call.context.health.states(server)}
+    if "DOWN" in statuses:
+        return "error"
+    return "ok" if statuses & {"UP", "DRAIN"} else "unknown"
+
+
+def counted(words: list[str]) -> dict[str, Any]:
+    return {"status": {word: words.count(word) for word in ("error", "ok", "unknown", "warn")}, "total": len(words)}
+
+
+async def get_service_infos(call: Call) -> dict[str, Any]:
+    return {
+        "canDeleteAtExpiration": True,
+        "contactAdmin": "xx00000-ovh",
+        "contactBilling": "xx00000-ovh",
+        "contactTech": "xx00000-ovh",
+        "creation": "2026-01-01",
+        "domain": call.sim.settings.service,
+        "engagedUpTo": None,
+        "expiration": "2036-01-01",
+        "possibleRenewPeriod": [1],
+        "renew": {
+            "automatic": True,
+            "deleteAtExpiration": False,
+            "forced": False,
+            "manualPayment": False,
+            "period": 1,
+        },
+        "renewalType": "automaticV2016",
+        "serviceId": 1,
+        "status": "ok",
+    }
+
+
+# Certificates and vRack, to be read only
+
+
+async def list_certificates(call: Call) -> list[Any]:
+    conditions = filters(call, {"fingerprint": "like", "serial": "like", "type": "="})
+    fits = all(matches(operator, CERTIFICATE[name], text) for name, (operator, text) in conditions.items())
+    return listed(call, {CERTIFICATE["id"]: CERTIFICATE} if fits else {})
+
+
+async def get_certificate(call: Call) -> dict[str, Any]:
+    if call.id("id") != CERTIFICATE["id"]:
+        raise not_found("id", call.id("id"))
+    return CERTIFICATE
+
+
+async def list_vrack_networks(call: Call) -> list[Any]:
+    conditions = filters(call, {"subnet": "=", "vlan": "="})
+    fits = all(matches(operator, VRACK_NETWORK[name], text) for name, (operator, text) in conditions.items())
+    shown = fits and vrack_active(call.sim)
+    return listed(call, {VRACK_NETWORK["vrackNetworkId"]: vrack_network(call)} if shown else {})
+
+
+async def get_vrack_network(call: Call) -> dict[str, Any]:
+    id_ = call.id("vrackNetworkId")
+    if not vrack_active(call.sim) or id_ != VRACK_NETWORK["vrackNetworkId"]:
+        raise not_found("vrackNetworkId", id_)
+    return vrack_network(call)
+
+
+def vrack_network(call: Call) -> dict[str, Any]:
+    farms = [
+        {"id": farm.id, "type": farm.resource.protocol}
+        for farm in call.sim.state.staged.kind("farm")
+        if farm.values["vrackNetworkId"] == VRACK_NETWORK["vrackNetworkId"]
+    ]
+    return {**VRACK_NETWORK, "farmId": farms}
+
+
+def vrack_name(call: Call) -> str | None:
+    return "pn-1" if vrack_active(call.sim) else None
+
+
+async def get_vrack_rules(call: Call) -> dict[str, Any]:
+    if not vrack_active(call.sim):
+        raise ApiError(400, "This service is not attached to a vRack")
+    return {"minNatIps": 16, "remainingNetworks": 9, "vrackName": vrack_name(call)}
+
+
+async def get_vrack_status(call: Call) -> dict[str, Any]:
+    return {"state": call.sim.switches["vrack"], "task": [], "vrackName": vrack_name(call)}

@@ -48,7 +48,6 @@ $(READY):
 	$(BIN)/pip install $(addprefix -r ,$(REQUIREMENTS)) >&2
 	@mkdir -p $(dir $(LINK))
 	@ln -sfn $(CURDIR) $(LINK)
-	@cd $(VENV)/lib/python*/site-packages && echo $(COLLECTIONS) > mailops_ovh_iplb.pth
 	@touch $@
 
 .PHONY: packages
@@ -59,6 +58,7 @@ packages: dev # Install what bindep.txt lists for the tests and this machine lac
 env: dev ## Print what a shell needs to use .venv from any folder: eval "$$(make -s env)"
 	@echo 'export PATH="$(BIN):$$PATH"'
 	@echo 'export ANSIBLE_COLLECTIONS_PATH="$(COLLECTIONS)"'
+	@echo 'export PYTHONPATH="$(COLLECTIONS)"'
 
 .PHONY: simulator
 simulator: dev ## Serve a local /ipLoadbalancing API on PORT (8080) and print how to reach it

@@ -77,7 +77,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator() as variables:
         collection = copy_collection(Path(directory))
         (collection / "tests/integration/integration_config.yml").write_text(yaml.safe_dump(variables))
-        flags = ["--local", "--allow-root", "--allow-destructive"]
+        flags = ["--local", "--allow-root", "--allow-destructive", "--continue-on-error"]
         return run(collection, ["integration", *flags, *sys.argv[1:]])
 
 

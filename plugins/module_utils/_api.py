@@ -1,0 +1,357 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Signed calls to the OVHcloud API. Private to the collection.
+
+python-ovh signs and does OAuth2; this module picks one complete set of credentials for it, repeats what is safe to
+repeat, and turns every failure into an ApiError that says what support needs to know.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import random
+import time
+import traceback
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import ApiError, InvalidInput, LostAnswer
+
+try:
+    import ovh
+    import ovh.client
+    import requests
+
+    OVH_IMPORT_ERROR = None
+except ImportError:
+    OVH_IMPORT_ERROR = traceback.format_exc()
+
+# Authentication forms, each complete by itself (python-ovh README; access_token as in Terraform's provider).
+AUTH_FORMS: tuple[tuple[str, ...], ...] = (
+    ("application_key", "application_secret", "consumer_key"),
+    ("client_id", "client_secret"),
+    ("access_token",),
+)
+# Strongest last, the order in which configparser reads them (python-ovh config.py).
+CONFIG_FILES = ("/etc/ovh.conf", "~/.ovh.conf", "./ovh.conf")
+
+CONCURRENCY = 5  # OVHcloud's staff advise 60 calls a minute per consumer key (ovh/python-ovh issue 81)
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+BACKOFF_SECONDS = 0.5
+BACKOFF_LIMIT_SECONDS = 30.0
+RETRY_AFTER_LIMIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to reach the API. ``credentials`` is exactly one of AUTH_FORMS; it is kept out of repr."""
+
+    endpoint: str
+    credentials: dict[str, str] = field(repr=False)
+    timeout: float = 60.0
+    retries: int = 5
+
+
+def find_settings(
+    options: dict[str, t.Any],
+    environment: t.Mapping[str, str] | None = None,
+    config_files: t.Sequence[str] = CONFIG_FILES,
+) -> Settings:
+    """Settings from module options, ``OVH_*`` environment and ovh.conf, strongest first.
+
+    The endpoint and the credentials are looked up apart. One source must hold one complete form of credentials: keys
+    of one source are never mixed with a client id of another.
+
+    :raises InvalidInput: without endpoint or credentials, with half a set, or with two sets in one source.
+    """
+    environment = os.environ if environment is None else environment
+    config = _read_config(config_files)
+    endpoint = (
+        options.get("endpoint") or environment.get("OVH_ENDPOINT") or config.get("default", "endpoint", fallback="")
+    )
+    if not endpoint:
+        raise InvalidInput("endpoint is missing: set the option endpoint, OVH_ENDPOINT, or endpoint in ovh.conf")
+    names = [name for form in AUTH_FORMS for name in form]
+    sources = (
+        ("the options", {name: options.get(name) for name in names}),
+        ("the environment", {name: environment.get(f"OVH_{name.upper()}") for name in names}),
+        ("ovh.conf", {name: config.get(endpoint, name, fallback=None) for name in names}),
+    )
+    credentials = _pick_credentials(sources)
+    return Settings(
+        endpoint,
+        credentials,
+        timeout=float(options.get("timeout") or Settings.timeout),
+        retries=Settings.retries if options.get("retries") is None else int(options["retries"]),
+    )
+
+
+def _read_config(paths: t.Sequence[str]) -> configparser.RawConfigParser:
+    config = configparser.RawConfigParser()
+    try:
+        config.read([os.path.expanduser(path) for path in paths])
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise InvalidInput(f"ovh.conf can not be read: {type(error).__name__}; correct or remove the file") from None
+    return config
+
+
+def _pick_credentials(sources: t.Sequence[tuple[str, dict[str, str | None]]]) -> dict[str, str]:
+    """The credentials of the strongest source that has any.
+
+    A weaker source may complete the form that a stronger one began, as in "keys in ovh.conf, consumer key in the
+    environment"; it never brings in another form.
+    """
+    for index, (name, values) in enumerate(sources):
+        begun = [form for form in AUTH_FORMS if any(values[key] for key in form)]
+        if not begun:
+            continue
+        if len(begun) > 1:
+            raise InvalidInput(
+                f"{name} give more than one kind of credentials ({'; '.join(', '.join(form) for form in begun)}); "
+                "keep one"
+            )
+        return _complete(begun[0], [values for _, values in sources[index:]])
+    raise InvalidInput(
+        "credentials are missing: give application_key, application_secret and consumer_key, or client_id and "
+        "client_secret, or access_token, as options, as OVH_* environment variables, or in ovh.conf"
+    )
+
+
+def _complete(form: tuple[str, ...], sources: list[dict[str, str | None]]) -> dict[str, str]:
+    found = {key: next((values[key] for values in sources if values[key]), None) for key in form}
+    missing = [key for key, value in found.items() if not value]
+    if missing:
+        raise InvalidInput(f"credentials are incomplete: {', '.join(missing)} missing beside {', '.join(found)}")
+    return {key: value for key, value in found.items() if value}
+
+
+class _BearerClient:
+    """The part of python-ovh's client that is used here, for an access token, which python-ovh does not take."""
+
+    def __init__(self, url: str, token: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._session = requests.Session()
+        # As an auth object, so that a netrc entry for the host can not replace it.
+        self._session.auth = lambda request: _with_header(request, "Authorization", f"Bearer {token}")
+
+    def raw_call(self, method: str, path: str, data: t.Any = None, headers: dict[str, str] | None = None) -> t.Any:
+        return self._session.request(method, self._url + path, json=data, headers=headers, timeout=self._timeout)
+
+
+def _with_header(request: t.Any, name: str, value: str) -> t.Any:
+    request.headers[name] = value
+    return request
+
+
+class _NoConfiguration:
+    """Stands in for python-ovh's look-up in environment and files, which would mix two sets of credentials."""
+
+    def get(self, section: str, name: str) -> None:
+        return None
+
+
+@contextlib.contextmanager
+def _without_configuration() -> t.Iterator[None]:
+    original = ovh.client.config.ConfigurationManager
+    ovh.client.config.ConfigurationManager = _NoConfiguration
+    try:
+        yield
+    finally:
+        ovh.client.config.ConfigurationManager = original
+
+
+def _make_client(settings: Settings) -> t.Any:
+    url = _endpoint_url(settings.endpoint)
+    if "access_token" in settings.credentials:
+        return _BearerClient(url, settings.credentials["access_token"], settings.timeout)
+    name = next((name for name, known in ovh.client.ENDPOINTS.items() if known == url), url)
+    if name == url:
+        # python-ovh takes names only: give it the URL as a name.
+        ovh.client.ENDPOINTS[url] = url
+        parts = urlsplit(url)
+        ovh.client.OAUTH2_TOKEN_URLS[url] = f"{parts.scheme}://{parts.netloc}/auth/oauth2/token"
+        if parts.scheme == "http":
+            # oauthlib refuses plain http, which only a local stand-in of the API uses.
+            os.environ.setdefault("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    try:
+        with _without_configuration():
+            return ovh.Client(endpoint=name, timeout=settings.timeout, **settings.credentials)
+    except ovh.exceptions.InvalidConfiguration as error:
+        raise InvalidInput(str(error)) from None
+
+
+def _endpoint_url(endpoint: str) -> str:
+    if endpoint in ovh.client.ENDPOINTS:
+        return ovh.client.ENDPOINTS[endpoint]
+    parts = urlsplit(endpoint)
+    if parts.scheme in ("http", "https") and parts.netloc:
+        return endpoint.rstrip("/")
+    raise InvalidInput(
+        f'endpoint "{endpoint}" is unknown; use one of {", ".join(sorted(ovh.client.ENDPOINTS))}, or an http(s) URL'
+    )
+
+
+class Api:
+    """Calls below one API endpoint, over one kept connection pool."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = _make_client(settings)
+        self.calls = 0
+
+    def get(self, path: str, **query: t.Any) -> t.Any:
+        arguments = {key: value for key, value in query.items() if value is not None}
+        return self._call("GET", path + (f"?{urlencode(arguments)}" if arguments else ""))
+
+    def get_many(self, paths: t.Sequence[str]) -> list[t.Any]:
+        """Answers in the order of ``paths``, read with bounded concurrency.
+
+        Never the first call of a run: python-ovh fetches the server's time and the OAuth2 token with the first one,
+        and threads would each fetch their own.
+        """
+        if len(paths) < 2:
+            return [self.get(path) for path in paths]
+        with ThreadPoolExecutor(max_workers=CONCURRENCY) as pool:
+            return list(pool.map(self.get, paths))
+
+    def put(self, path: str, body: dict[str, t.Any]) -> None:
+        self._call("PUT", path, body)
+
+    def post(self, path: str, body: dict[str, t.Any]) -> t.Any:
+        """:raises LostAnswer: when it can not be known whether the request was carried out."""
+        return self._call("POST", path, body)
+
+    def delete(self, path: str) -> None:
+        """Delete; an object that is gone after a repeated request counts as deleted."""
+        self._call("DELETE", path)
+
+    def _call(self, method: str, path: str, body: dict[str, t.Any] | None = None) -> t.Any:
+        """The JSON of the answer. Repeats what is safe to repeat, see RETRIED_STATUSES."""
+        call = f"{method} {path}"
+        uncertain = False
+        round_number = 0
+        while True:
+            answer, failure = self._attempt(method, path, body, call)
+            if failure is None:
+                return _json(answer, call)
+            if uncertain and method == "DELETE" and failure.status == 404:
+                return None
+            if failure.status is not None and failure.status not in RETRIED_STATUSES:
+                raise failure
+            # 429 says that the call was not carried out; anything else leaves that open.
+            uncertain = uncertain or failure.status != 429
+            if uncertain and method == "POST":
+                raise LostAnswer(failure.reason, call=call, status=failure.status, query_id=failure.query_id)
+            if round_number == self._settings.retries:
+                raise failure
+            time.sleep(_retry_after(answer) or _backoff(round_number))
+            round_number += 1
+
+    def _attempt(
+        self, method: str, path: str, body: dict[str, t.Any] | None, call: str
+    ) -> tuple[t.Any, ApiError | None]:
+        """One request: its answer (None if there was none), and what was wrong with it.
+
+        python-ovh asks for the time and the OAuth2 token inside the first request and raises what goes wrong there
+        as exceptions of its own.
+        """
+        self.calls += 1
+        try:
+            answer = self._client.raw_call(method, path, data=body)
+        except ovh.exceptions.OAuth2FailureError:
+            message = "the OAuth2 token was refused; check client_id and client_secret"
+            raise ApiError(message, call=call) from None
+        except (requests.ConnectionError, requests.Timeout, ovh.exceptions.HTTPError) as error:
+            return None, ApiError(f"no answer ({_network_reason(error)})", call=call)
+        except ovh.exceptions.APIError as error:
+            if error.response is None:
+                raise ApiError(f"{type(error).__name__}: {error}", call=call) from None
+            answer = error.response
+        except requests.RequestException as error:
+            raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
+        return answer, None if answer.status_code < 300 else error_from(answer, call)
+
+
+def _network_reason(error: Exception) -> str:
+    """The kind of failure only: the text of the exception repeats the URL and addresses at length."""
+    cause = error.args[1] if isinstance(error, ovh.exceptions.HTTPError) and len(error.args) > 1 else error
+    if isinstance(cause, requests.Timeout):
+        return "timed out"
+    if isinstance(cause, requests.exceptions.SSLError):
+        return "TLS certificate not accepted"
+    return "connection failed"
+
+
+def _backoff(round_number: int) -> float:
+    return min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2**round_number) * random.uniform(0.5, 1.0)
+
+
+def _retry_after(answer: t.Any) -> float | None:
+    """Seconds from Retry-After; its date form counts as absent."""
+    if answer is None:
+        return None
+    try:
+        return min(RETRY_AFTER_LIMIT_SECONDS, max(0.0, float(answer.headers["Retry-After"])))
+    except (KeyError, ValueError):
+        return None
+
+
+def _json(answer: t.Any, call: str) -> t.Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        raise ApiError("the answer is not JSON", call=call, status=answer.status_code) from None
+
+
+# What to do about the errors that users meet first (python-ovh README, OVHcloud guides on API credentials).
+REMEDIES = {
+    "INVALID_SIGNATURE": "check application_secret and consumer_key, and this machine's clock",
+    "QUERY_TIME_OUT": "the clock of this machine is off; set it by NTP",
+    "NOT_CREDENTIAL": "the consumer key does not exist; create one for this application key",
+    "INVALID_CREDENTIAL": "the consumer key is expired or was not validated; create a new one",
+    "INVALID_KEY": "the application key does not exist at this endpoint",
+    "NOT_GRANTED_CALL": "the consumer key does not cover this call; create one with access to /ipLoadbalancing/*",
+}
+
+
+def error_from(answer: t.Any, call: str) -> ApiError:
+    """The error in an answer: both generations of OVHcloud's error bodies, or a proxy's page that is not JSON."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    error = body.get("errorCode") or body.get("class")
+    message = str(body.get("message") or "the answer is not JSON")
+    remedy = REMEDIES.get(str(error))
+    details = body.get("details") or {}
+    return ApiError(
+        f"{message}; {remedy}" if remedy else message,
+        call=call,
+        status=answer.status_code,
+        error=error,
+        query_id=answer.headers.get("X-Ovh-Queryid"),
+        iam_actions=_iam_actions(details),
+    )
+
+
+def _iam_actions(details: dict[str, t.Any]) -> list[str]:
+    """``unauthorizedActionsByIAM`` is a string of actions joined by commas (go-ovh error_test.go)."""
+    actions = details.get("unauthorizedActionsByIAM") or details.get("unauthorizedActionsByAuthentication") or ""
+    if isinstance(actions, str):
+        actions = actions.split(",")
+    return [action.strip() for action in actions if action.strip()]
+
+
+def segment(value: t.Any) -> str:
+    """A value as one segment of a path."""
+    return quote(str(value), safe="")

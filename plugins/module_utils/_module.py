@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An AnsibleModule that tells absent from null. Private to the collection.
+
+Ansible gives None for an option that is absent and for one that is null, and refuses null where an option has
+choices. To this API the two differ: absent leaves a field alone, null resets it.
+"""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+Spec = dict[str, dict[str, t.Any]]
+
+
+class NullAwareModule(AnsibleModule):
+    """AnsibleModule with ``written``: the options that stand in the task, validated, explicit nulls included."""
+
+    def __init__(self, **kwargs: t.Any) -> None:
+        self.params: dict[str, t.Any] = {}
+        self._raw: dict[str, t.Any] = {}
+        super().__init__(**kwargs)
+        self.written: dict[str, t.Any] = only_written(self._raw, self.params, self.argument_spec)
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self._raw = copy.deepcopy(self.params)
+        self.params = without_nulls(self.params)
+
+
+def without_nulls(value: t.Any) -> t.Any:
+    """The same structure with every null mapping entry left out, so that validation takes it for absent."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
+
+
+def only_written(raw: dict[str, t.Any], validated: dict[str, t.Any], spec: Spec) -> dict[str, t.Any]:
+    """Validated values of just the options that were written, by their first name, with explicit nulls put back.
+
+    ``raw`` and ``validated`` are walked in parallel; ``spec`` says which options have options of their own.
+    """
+    result: dict[str, t.Any] = {}
+    for name, option in spec.items():
+        key = next((key for key in (name, *option.get("aliases", ())) if key in raw), None)
+        if key is None:
+            continue
+        result[name] = _written_value(raw[key], validated.get(name), option)
+    return result
+
+
+def _written_value(raw: t.Any, validated: t.Any, option: dict[str, t.Any]) -> t.Any:
+    if raw is None or "options" not in option:
+        return None if raw is None else validated
+    if isinstance(raw, dict):
+        return only_written(raw, validated, option["options"])
+    if isinstance(raw, list) and isinstance(validated, list):
+        return [
+            only_written(item, checked, option["options"]) if isinstance(item, dict) else checked
+            for item, checked in zip(raw, validated)
+        ]
+    # Written as text (JSON or key=value): Ansible filled in None for every option that does not stand there.
+    return without_nulls(validated)

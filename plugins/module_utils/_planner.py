@@ -1,0 +1,610 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Decides what to do: (desired, snapshot) -> ordered operations. Pure: no I/O, no Ansible. Private to the collection.
+
+The order is the guide's: farms, servers, frontends on the way in, the reverse on the way out, so that nothing ever
+refers to what is not there.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._desired import (
+    UNSET,
+    Desired,
+    DesiredFarm,
+    DesiredFrontend,
+    DesiredServer,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
+    ALL_ZONES,
+    FARM,
+    FRONTEND,
+    SERVER,
+    Resource,
+    Values,
+    merge_probe,
+    same,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Snapshot
+
+
+@dataclass(frozen=True)
+class FarmRef:
+    """A farm of the end state: ``id`` is None until the farm has been created."""
+
+    protocol: str
+    key: str
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One write.
+
+    ``before`` and ``after`` are for people: only the fields that change, farms by name. ``values`` is what is sent,
+    by field name; a ``default_farm_id`` may be a FarmRef. ``known_ids`` are the ids that existed before, so that a
+    creation whose answer was lost can be told from what was there.
+    """
+
+    action: str  # create, update, delete
+    resource: Resource
+    protocol: str
+    key: str
+    zones: tuple[str, ...]
+    before: Values
+    after: Values
+    values: Values = field(default_factory=dict)
+    id: int | None = None
+    farm: FarmRef | None = None
+    known_ids: frozenset[int] = frozenset()
+
+    def report(self, identifier: int | None = None) -> Values:
+        """The operation as it stands in a module's result."""
+        return {
+            "action": self.action,
+            "kind": self.resource.kind,
+            "protocol": self.protocol,
+            "key": self.key,
+            "id": self.id if identifier is None else identifier,
+            "before": self.before,
+            "after": self.after,
+            "zones": list(self.zones),
+        }
+
+
+@dataclass
+class EndServer:
+    """A server as it will be; ``id`` is None until it has been created."""
+
+    key: str
+    values: Values
+    id: int | None = None
+
+
+@dataclass
+class EndFarm:
+    ref: FarmRef
+    values: Values
+    servers: list[EndServer] = field(default_factory=list)
+
+
+@dataclass
+class EndFrontend:
+    key: str
+    protocol: str
+    values: Values
+    id: int | None = None
+    farm: FarmRef | None = None
+
+
+@dataclass
+class Plan:
+    """Operations in legal order, the zones the task speaks of, and the objects it names as they will be."""
+
+    operations: list[Operation]
+    zones: frozenset[str]
+    farms: list[EndFarm]
+    frontends: list[EndFrontend]
+
+
+def make_plan(desired: Desired, snapshot: Snapshot) -> Plan:
+    """The operations that bring a service to the desired state.
+
+    :raises InvalidInput: when the desired state is ambiguous, contradicts itself or can not be reached.
+    """
+    return _Planner(desired, snapshot).plan()
+
+
+def deployment_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """What keeps the planned configuration from being deployed, in words; empty when nothing does.
+
+    OVHcloud refuses to deploy a service without a frontend, or one with a frontend, even a disabled one, that has
+    neither default farm nor redirection nor a route with rules (guide on routing an Additional IP). Needs a snapshot
+    with every frontend of every protocol.
+    """
+    frontends = frontends_after(plan, snapshot)
+    if not frontends:
+        return ["the service would have no frontend"]
+    return [
+        f"frontend {frontend.key} would have no default farm"
+        for frontend in frontends
+        if not (
+            frontend.farm
+            or frontend.values.get("redirect_location")
+            or (frontend.protocol, frontend.id) in snapshot.routed
+        )
+    ]
+
+
+def frontends_after(plan: Plan, snapshot: Snapshot) -> list[EndFrontend]:
+    """Every frontend of the snapshot as the plan leaves it, and those it creates."""
+    named = {(frontend.protocol, frontend.id) for frontend in plan.frontends}
+    deleted = {
+        (operation.protocol, operation.id)
+        for operation in plan.operations
+        if operation.resource is FRONTEND and operation.action == "delete"
+    }
+    untouched = [
+        _end_frontend(observed)
+        for observed in snapshot.frontends
+        if (observed.protocol, observed.id) not in named | deleted
+    ]
+    return untouched + plan.frontends
+
+
+def unwatchable(plan: Plan) -> list[str]:
+    """Active servers whose health can not be awaited because nothing probes them."""
+    return [
+        server.key
+        for farm in plan.farms
+        for server in farm.servers
+        if server.values.get("status") == "active" and not (farm.values.get("probe") and server.values.get("probe"))
+    ]
+
+
+class _Planner:
+    def __init__(self, desired: Desired, snapshot: Snapshot) -> None:
+        self._desired = desired
+        self._snapshot = snapshot
+        self._in: list[Operation] = []
+        self._out: dict[str, list[Operation]] = {"frontend": [], "server": [], "farm": []}
+        self._zones: set[str] = set()
+
+    def plan(self) -> Plan:
+        desired, snapshot = self._desired, self._snapshot
+        farm_pairs = [(farm, _match(FARM, farm, snapshot.farms)) for farm in desired.farms]
+        frontend_pairs = [(item, _match(FRONTEND, item, snapshot.frontends)) for item in desired.frontends]
+        _check_twins(farm_pairs)
+        _check_twins(frontend_pairs)
+
+        farms = [
+            (self._farm(farm, observed), farm, observed)
+            for farm, observed in farm_pairs
+            if farm.present and not _nothing_to_remove_from(farm, observed)
+        ]
+        for end, farm, observed in farms:
+            self._servers(end, farm, observed)
+        gone = self._farms_to_go(farm_pairs)
+        all_farms = [end for end, _, _ in farms] + self._other_farms(farm_pairs, gone)
+        frontends = [self._frontend(item, observed, all_farms) for item, observed in frontend_pairs if item.present]
+        for observed in self._frontends_to_go(frontend_pairs):
+            self._delete(observed, _key(observed.protocol, observed.values))
+        for observed in gone:
+            self._delete_farm(observed)
+        operations = self._in + self._out["frontend"] + self._out["server"] + self._out["farm"]
+        plan = Plan(operations, frozenset(self._zones), [end for end, _, _ in farms], frontends)
+        self._check_unused(gone, plan)
+        return plan
+
+    # Farms
+
+    def _farm(self, farm: DesiredFarm, observed: Observed | None) -> EndFarm:
+        if observed is not None:
+            return self._existing_farm(farm, observed)
+        if farm.reference:
+            raise InvalidInput(f"{farm.where} does not exist; create it first, or correct the name, zone or protocol")
+        values = _creation(FARM, farm.protocol, farm.values, farm.where)
+        ref = FarmRef(farm.protocol, _key(farm.protocol, values))
+        known = frozenset(item.id for item in self._snapshot.farms if item.protocol == farm.protocol)
+        zones = self._reach(values["zone"], farm.where)
+        self._in.append(
+            Operation("create", FARM, farm.protocol, ref.key, zones, {}, dict(values), values, known_ids=known)
+        )
+        return EndFarm(ref, values)
+
+    def _existing_farm(self, farm: DesiredFarm, observed: Observed) -> EndFarm:
+        changes = _changes(FARM, farm.values, observed.values, farm.where)
+        zones = self._reach(observed.zone, farm.where)
+        ref = FarmRef(farm.protocol, _key(farm.protocol, observed.values), observed.id)
+        if changes:
+            self._in.append(_update(observed, ref.key, zones, changes))
+        return EndFarm(ref, {**observed.values, **changes})
+
+    def _farms_to_go(self, pairs: t.Sequence[tuple[DesiredFarm, Observed | None]]) -> list[Observed]:
+        absent = [observed for farm, observed in pairs if observed and not farm.present]
+        if not self._desired.purge_farms:
+            return absent
+        named = {(observed.protocol, observed.id) for _, observed in pairs if observed}
+        return absent + [
+            farm
+            for farm in self._snapshot.farms
+            if farm.protocol in self._desired.purge_protocols and (farm.protocol, farm.id) not in named
+        ]
+
+    def _other_farms(
+        self, pairs: t.Sequence[tuple[DesiredFarm, Observed | None]], gone: t.Sequence[Observed]
+    ) -> list[EndFarm]:
+        left_out = {(item.protocol, item.id) for item in (*(observed for _, observed in pairs if observed), *gone)}
+        return [
+            EndFarm(FarmRef(farm.protocol, _key(farm.protocol, farm.values), farm.id), farm.values)
+            for farm in self._snapshot.farms
+            if (farm.protocol, farm.id) not in left_out
+        ]
+
+    def _delete_farm(self, observed: Observed) -> None:
+        key = _key(observed.protocol, observed.values)
+        farm = FarmRef(observed.protocol, key, observed.id)
+        for server in self._snapshot.servers_of(observed.protocol, observed.id):
+            self._delete(server, _server_key(key, server.values, observed.values), farm)
+        self._delete(observed, key)
+
+    def _check_unused(self, gone: t.Sequence[Observed], plan: Plan) -> None:
+        for farm in gone:
+            users = [
+                frontend.key
+                for frontend in frontends_after(plan, self._snapshot)
+                if frontend.protocol == farm.protocol and frontend.farm and frontend.farm.id == farm.id
+            ]
+            if users:
+                raise InvalidInput(
+                    f"farm {_key(farm.protocol, farm.values)} can not be deleted: it is the default farm of "
+                    f"{', '.join(users)}; delete the frontend or give it another default farm in the same task"
+                )
+
+    # Servers
+
+    def _servers(self, end: EndFarm, farm: DesiredFarm, observed: Observed | None) -> None:
+        existing = self._snapshot.servers_of(observed.protocol, observed.id) if observed else []
+        old_port = (observed.values if observed else end.values).get("port")
+        pairs = [(server, _match_server(server, existing, old_port)) for server in farm.servers or ()]
+        _check_twin_servers(pairs, end.values.get("port"))
+        for server, match in pairs:
+            if server.present:
+                end.servers.append(self._server(server, match, end))
+        named = {match.id for _, match in pairs if match}
+        going = {match.id for server, match in pairs if match and not server.present}
+        if self._purges_servers(farm):
+            going |= {server.id for server in existing} - named
+        for item in existing:
+            key = _server_key(end.ref.key, item.values, end.values)
+            if item.id in going:
+                self._delete(item, key, end.ref)
+            elif item.id not in named:
+                end.servers.append(EndServer(key, item.values, item.id))
+
+    def _purges_servers(self, farm: DesiredFarm) -> bool:
+        return (
+            self._desired.purge_servers and farm.servers is not None and farm.protocol in self._desired.purge_protocols
+        )
+
+    def _server(self, server: DesiredServer, observed: Observed | None, farm: EndFarm) -> EndServer:
+        zones = self._reach(farm.values["zone"], server.where)
+        if observed is None:
+            return self._new_server(server, farm, zones)
+        key = _server_key(farm.ref.key, observed.values, farm.values)
+        changes = _changes(SERVER, server.values, observed.values, server.where)
+        if "port" in changes and _effective(changes["port"], farm) == _effective(observed.values["port"], farm):
+            del changes["port"]
+        if changes:
+            self._in.append(_update(observed, key, zones, changes, farm.ref))
+        return EndServer(key, {**observed.values, **changes}, observed.id)
+
+    def _new_server(self, server: DesiredServer, farm: EndFarm, zones: tuple[str, ...]) -> EndServer:
+        if server.id is not None:
+            raise InvalidInput(f"{server.where}: server_id {server.id} does not exist in farm {farm.ref.key}")
+        values = _creation(SERVER, farm.ref.protocol, server.values, server.where)
+        key = _server_key(farm.ref.key, values, farm.values)
+        siblings = self._snapshot.servers_of(farm.ref.protocol, farm.ref.id) if farm.ref.id else []
+        known = frozenset(item.id for item in siblings)
+        self._in.append(
+            Operation(
+                "create",
+                SERVER,
+                farm.ref.protocol,
+                key,
+                zones,
+                {},
+                dict(values),
+                values,
+                farm=farm.ref,
+                known_ids=known,
+            )
+        )
+        return EndServer(key, values)
+
+    # Frontends
+
+    def _frontend(
+        self, frontend: DesiredFrontend, observed: Observed | None, farms: t.Sequence[EndFarm]
+    ) -> EndFrontend:
+        current = observed.values if observed else {}
+        zone = frontend.zone or current.get("zone")
+        wanted = dict(frontend.values)
+        if frontend.default_farm is not UNSET:
+            wanted.pop("default_farm_id", None)
+        target = self._target(frontend, current, zone, farms)
+        if observed is None:
+            return self._new_frontend(frontend, wanted, target)
+        changes = _changes(FRONTEND, wanted, current, frontend.where)
+        changes.pop("default_farm_id", None)
+        zones = self._reach(observed.zone, frontend.where)
+        if "zone" in changes:
+            zones = tuple(sorted({*zones, *self._reach(changes["zone"], frontend.where)}))
+        after = {**current, **changes}
+        _check_one_list_of_sources(after, frontend.where)
+        key = _key(frontend.protocol, current)
+        operation = _update(observed, key, zones, changes)
+        old = _farm_by_id(frontend.protocol, current["default_farm_id"], farms)
+        target_id = target.id if target else None
+        if target_id != current["default_farm_id"] or (target and target.id is None):
+            operation.before["default_farm"] = old.key if old else None
+            operation.after["default_farm"] = target.key if target else None
+            operation.values["default_farm_id"] = target
+            after["default_farm_id"] = target_id
+        if operation.values:
+            self._in.append(operation)
+        return EndFrontend(key, frontend.protocol, after, observed.id, target)
+
+    def _new_frontend(self, frontend: DesiredFrontend, wanted: Values, target: FarmRef | None) -> EndFrontend:
+        values = _creation(FRONTEND, frontend.protocol, wanted, frontend.where)
+        values.pop("default_farm_id", None)
+        _check_one_list_of_sources(values, frontend.where)
+        zones = self._reach(values["zone"], frontend.where)
+        key = _key(frontend.protocol, values)
+        shown = {**values, **({"default_farm": target.key} if target else {})}
+        sent = {**values, **({"default_farm_id": target} if target else {})}
+        known = frozenset(item.id for item in self._snapshot.frontends if item.protocol == frontend.protocol)
+        self._in.append(Operation("create", FRONTEND, frontend.protocol, key, zones, {}, shown, sent, known_ids=known))
+        return EndFrontend(key, frontend.protocol, values, None, target)
+
+    def _target(
+        self, frontend: DesiredFrontend, current: Values, zone: str | None, farms: t.Sequence[EndFarm]
+    ) -> FarmRef | None:
+        """The default farm that the frontend will have."""
+        if frontend.default_farm is None:
+            return None
+        if frontend.default_farm is not UNSET:
+            return _farm_by_name(frontend, zone, farms)
+        farm_id = frontend.values.get("default_farm_id", current.get("default_farm_id"))
+        if farm_id is None:
+            return None
+        known = _farm_by_id(frontend.protocol, farm_id, farms)
+        if known is None and "default_farm_id" in frontend.values:
+            raise InvalidInput(
+                f"{frontend.where}: default_farm_id {farm_id} is not a {frontend.protocol} farm of this service"
+            )
+        return known or FarmRef(frontend.protocol, f"{frontend.protocol}/{farm_id}", farm_id)
+
+    def _frontends_to_go(self, pairs: t.Sequence[tuple[DesiredFrontend, Observed | None]]) -> list[Observed]:
+        absent = [observed for frontend, observed in pairs if observed and not frontend.present]
+        if not self._desired.purge_frontends:
+            return absent
+        named = {(observed.protocol, observed.id) for _, observed in pairs if observed}
+        return absent + [
+            frontend
+            for frontend in self._snapshot.frontends
+            if frontend.protocol in self._desired.purge_protocols and (frontend.protocol, frontend.id) not in named
+        ]
+
+    # Shared
+
+    def _delete(self, observed: Observed, key: str, farm: FarmRef | None = None) -> None:
+        zone = observed.values.get("zone") or next(
+            item.zone
+            for item in self._snapshot.farms
+            if item.id == observed.farm_id and item.protocol == observed.protocol
+        )
+        before = {name: value for name, value in observed.values.items() if value not in (None, [], "")}
+        self._out[observed.resource.kind].append(
+            Operation(
+                "delete",
+                observed.resource,
+                observed.protocol,
+                key,
+                self._reach(zone, key),
+                before,
+                {},
+                id=observed.id,
+                farm=farm,
+            )
+        )
+
+    def _reach(self, zone: str, where: str) -> tuple[str, ...]:
+        """The zones of the service in which an object of this zone is deployed."""
+        known = self._snapshot.zones
+        if zone != ALL_ZONES and zone not in known:
+            raise InvalidInput(f'{where}: zone "{zone}" is not a zone of this service; use {", ".join(known)} or all')
+        zones = tuple(sorted(known)) if zone == ALL_ZONES else (zone,)
+        self._zones.update(zones)
+        return zones
+
+
+def _match(
+    resource: Resource, wanted: DesiredFarm | DesiredFrontend, existing: t.Sequence[Observed]
+) -> Observed | None:
+    """The one object that is meant: by id, else by protocol, display name and, where given, zone."""
+    if wanted.id is not None:
+        found = [item for item in existing if item.protocol == wanted.protocol and item.id == wanted.id]
+        if not found and wanted.present:
+            raise InvalidInput(
+                f"{wanted.where}: {resource.id_option} {wanted.id} is not a {wanted.protocol} {resource.kind} "
+                "of this service"
+            )
+        return found[0] if found else None
+    found = [
+        item
+        for item in existing
+        if item.protocol == wanted.protocol
+        and item.name == wanted.name
+        and (wanted.zone is None or item.zone == wanted.zone)
+    ]
+    if len(found) > 1:
+        listed = ", ".join(f"{item.id} (zone {item.zone})" for item in sorted(found, key=lambda item: item.id))
+        raise InvalidInput(
+            f"{wanted.where}: {len(found)} {wanted.protocol} {resource.kind}s have this name: ids {listed}; "
+            f"say which with {resource.id_option}{'' if wanted.zone else ' or zone'}"
+        )
+    return found[0] if found else None
+
+
+def _nothing_to_remove_from(farm: DesiredFarm, observed: Observed | None) -> bool:
+    """Whether servers are to go from a farm that does not exist."""
+    return farm.reference and observed is None and not any(server.present for server in farm.servers or ())
+
+
+_Wanted = t.TypeVar("_Wanted", DesiredFarm, DesiredFrontend)
+
+
+def _check_twins(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
+    """Two entries of a task must not mean the same object."""
+    seen: dict[t.Any, str] = {}
+    for wanted, observed in pairs:
+        identity = (wanted.protocol, observed.id) if observed else (wanted.protocol, wanted.zone, wanted.name)
+        if identity in seen:
+            raise InvalidInput(f"{seen[identity]} and {wanted.where} are the same object; keep one of them")
+        seen[identity] = wanted.where
+
+
+def _match_server(wanted: DesiredServer, existing: t.Sequence[Observed], farm_port: int | None) -> Observed | None:
+    """The one server that is meant: by id, else by address and effective port; without port, the address alone."""
+    if wanted.id is not None:
+        return next((server for server in existing if server.id == wanted.id), None)
+    found = [server for server in existing if server.values["address"] == wanted.values["address"]]
+    if "port" in wanted.values:
+        port = wanted.values["port"] or farm_port
+        found = [server for server in found if (server.values["port"] or farm_port) == port]
+    if len(found) > 1:
+        listed = ", ".join(f"{server.id} (port {server.values['port'] or farm_port})" for server in found)
+        raise InvalidInput(
+            f"{wanted.where}: {len(found)} servers match: ids {listed}; say which with port or server_id"
+        )
+    return found[0] if found else None
+
+
+def _check_twin_servers(pairs: t.Sequence[tuple[DesiredServer, Observed | None]], farm_port: int | None) -> None:
+    seen: set[t.Any] = set()
+    for wanted, observed in pairs:
+        port = wanted.values.get("port") or farm_port
+        identity = observed.id if observed else (wanted.values.get("address"), port)
+        if identity in seen:
+            raise InvalidInput(f"{wanted.where} stands twice in the list; keep one entry for each address and port")
+        seen.add(identity)
+
+
+def _changes(resource: Resource, wanted: Values, current: Values, where: str) -> Values:
+    """The fields whose wanted value is not what is there; a probe whole."""
+    changes: Values = {}
+    for name, value in wanted.items():
+        known = resource.field(name)
+        if known.fields:
+            value = merge_probe(value, current.get(name), f"{where}: {name}")
+        if same(known, value, current.get(name)):
+            continue
+        if known.create_only:
+            raise InvalidInput(
+                f"{where}: {name} can not change from {current.get(name)} to {value} on an existing {resource.kind}; "
+                f"create another {resource.kind} and delete this one"
+            )
+        changes[name] = value
+    return changes
+
+
+def _creation(resource: Resource, protocol: str, wanted: Values, where: str) -> Values:
+    """The values to create an object with: null means the default, so it is left out."""
+    for known in resource.fields_for(protocol):
+        if protocol in known.required and wanted.get(known.name) is None:
+            raise InvalidInput(f"{where}: {known.name} is missing; a new {resource.kind} needs it")
+    values: Values = {}
+    for name, value in wanted.items():
+        if resource.field(name).fields:
+            value = merge_probe(value, None, f"{where}: {name}")
+        if value is not None:
+            values[name] = value
+    return values
+
+
+def _update(
+    observed: Observed, key: str, zones: tuple[str, ...], changes: Values, farm: FarmRef | None = None
+) -> Operation:
+    return Operation(
+        "update",
+        observed.resource,
+        observed.protocol,
+        key,
+        zones,
+        {name: observed.values.get(name) for name in changes},
+        dict(changes),
+        dict(changes),
+        id=observed.id,
+        farm=farm,
+    )
+
+
+def _farm_by_name(frontend: DesiredFrontend, zone: str | None, farms: t.Sequence[EndFarm]) -> FarmRef:
+    """The farm of that name, in the frontend's protocol and in its zone or in all."""
+    named = [farm for farm in farms if farm.values.get("display_name") == frontend.default_farm]
+    alike = [farm for farm in named if farm.ref.protocol == frontend.protocol]
+    found = [farm for farm in alike if farm.values["zone"] in (zone, ALL_ZONES)]
+    if len(found) == 1:
+        return found[0].ref
+    what = f'{frontend.where}: default_farm "{frontend.default_farm}"'
+    if found:
+        ids = ", ".join(f"{farm.ref.id or 'new'} (zone {farm.values['zone']})" for farm in found)
+        raise InvalidInput(f"{what} is the name of {len(found)} farms: {ids}; say which with default_farm_id")
+    if alike:
+        zones = ", ".join(sorted({farm.values["zone"] for farm in alike}))
+        raise InvalidInput(
+            f"{what} is in zone {zones}, the frontend in {zone}; a farm must be in the same zone or in all"
+        )
+    if named:
+        protocols = ", ".join(sorted({farm.ref.protocol for farm in named}))
+        raise InvalidInput(f"{what} has protocol {protocols}, the frontend {frontend.protocol}; they must be the same")
+    raise InvalidInput(f"{what} does not exist; create the farm first, or list it in farms")
+
+
+def _farm_by_id(protocol: str, farm_id: int | None, farms: t.Sequence[EndFarm]) -> FarmRef | None:
+    if farm_id is None:
+        return None
+    return next((farm.ref for farm in farms if farm.ref.protocol == protocol and farm.ref.id == farm_id), None)
+
+
+def _end_frontend(observed: Observed) -> EndFrontend:
+    farm_id = observed.values["default_farm_id"]
+    farm = FarmRef(observed.protocol, f"{observed.protocol}/{farm_id}", farm_id) if farm_id else None
+    return EndFrontend(_key(observed.protocol, observed.values), observed.protocol, observed.values, observed.id, farm)
+
+
+def _check_one_list_of_sources(values: Values, where: str) -> None:
+    if values.get("allowed_source") and values.get("denied_source"):
+        raise InvalidInput(
+            f"{where}: allowed_source and denied_source exclude each other; set the one you do not want to []"
+        )
+
+
+def _effective(port: int | None, farm: EndFarm) -> int | None:
+    return port or farm.values.get("port")
+
+
+def _key(protocol: str, values: Values) -> str:
+    return f"{protocol}/{values['zone']}/{values.get('display_name') or '(unnamed)'}"
+
+
+def _server_key(farm_key: str, values: Values, farm_values: Values) -> str:
+    port = values.get("port") or farm_values.get("port")
+    return f"{farm_key}/{values['address']}" + (f":{port}" if port else "")

@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The observed state of a service, read with as few calls as the task needs. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._api import Api, segment
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import ApiError, InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
+    FARM,
+    FRONTEND,
+    PROTOCOLS,
+    SERVER,
+    Resource,
+    Values,
+    from_api,
+)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One object of the service. ``values`` by field name, canonical; ``server_state`` as the API gives it."""
+
+    resource: Resource
+    protocol: str
+    id: int
+    values: Values
+    farm_id: int | None = None
+    server_state: tuple[Values, ...] = ()
+
+    @property
+    def name(self) -> str | None:
+        return self.values.get("display_name")
+
+    @property
+    def zone(self) -> str:
+        return self.values["zone"]
+
+
+@dataclass
+class Snapshot:
+    """What was read of a service. ``zones`` are its subscribed zones, ``pending`` the changes waiting in each zone."""
+
+    service_name: str
+    zones: list[str]
+    service: Values = field(default_factory=dict)
+    farms: list[Observed] = field(default_factory=list)
+    servers: list[Observed] = field(default_factory=list)
+    frontends: list[Observed] = field(default_factory=list)
+    frontends_read: frozenset[str] = frozenset()
+    pending: dict[str, int] = field(default_factory=dict)
+    routed: frozenset[tuple[str, int]] = frozenset()
+
+    def servers_of(self, protocol: str, farm_id: int) -> list[Observed]:
+        return [server for server in self.servers if (server.protocol, server.farm_id) == (protocol, farm_id)]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a task needs to know.
+
+    Servers are read of the farms that ``farm_names`` or ``farm_ids`` name, or of all with ``every_server``.
+    """
+
+    farms: frozenset[str] = frozenset()  # protocols
+    frontends: frozenset[str] = frozenset()  # protocols
+    farm_names: frozenset[str] = frozenset()
+    farm_ids: frozenset[int] = frozenset()
+    every_server: bool = False
+
+    def wants_servers_of(self, farm: Observed) -> bool:
+        return self.every_server or farm.id in self.farm_ids or farm.name in self.farm_names
+
+
+class Reader:
+    """Reads one service."""
+
+    def __init__(self, api: Api, service_name: str) -> None:
+        self._api = api
+        self._name = service_name
+        self.root = f"/ipLoadbalancing/{segment(service_name)}"
+
+    def snapshot(self, scope: Scope) -> Snapshot:
+        service = self.service()
+        snapshot = Snapshot(
+            self._name,
+            [zone.lower() for zone in service.get("zone") or []],
+            service,
+            pending=self.pending(),
+        )
+        snapshot.farms = self.objects(FARM, scope.farms)
+        farms = [farm for farm in snapshot.farms if scope.wants_servers_of(farm)]
+        snapshot.servers = self.servers(farms)
+        self.add_frontends(snapshot, scope.frontends)
+        return snapshot
+
+    def add_frontends(self, snapshot: Snapshot, protocols: t.Iterable[str]) -> None:
+        missing = frozenset(protocols) - snapshot.frontends_read
+        snapshot.frontends += self.objects(FRONTEND, missing)
+        snapshot.frontends_read |= missing
+
+    def add_all_frontends(self, snapshot: Snapshot) -> None:
+        """Every frontend of every protocol, and which of those without a farm have a route with rules (facts for a
+        deployable configuration)."""
+        missing = frozenset(PROTOCOLS) - snapshot.frontends_read
+        if missing:
+            defined = {item["type"] for item in self._api.get(f"{self.root}/definedFrontends") or []}
+            self.add_frontends(snapshot, missing & defined)
+            snapshot.frontends_read |= missing
+        lonely = {item.protocol for item in snapshot.frontends if item.protocol != "udp" and not _has_target(item)}
+        snapshot.routed = frozenset(pair for protocol in lonely for pair in self._routed(protocol))
+
+    def service(self) -> Values:
+        try:
+            return self._api.get(self.root)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            raise InvalidInput(f'service_name: "{self._name}" does not exist{self._visible_services()}') from None
+
+    def _visible_services(self) -> str:
+        try:
+            names = self._api.get("/ipLoadbalancing")
+        except ApiError:
+            return "; check the name in the control panel"
+        return f"; these credentials see {', '.join(names)}" if names else "; these credentials see no load balancer"
+
+    def pending(self) -> dict[str, int]:
+        """Number of waiting changes by zone; zones without are left out."""
+        answer = self._api.get(f"{self.root}/pendingChanges") or []
+        return {item["zone"].lower(): item["number"] for item in answer if item["number"]}
+
+    def servers(self, farms: t.Sequence[Observed]) -> list[Observed]:
+        """Servers of farms, with their health."""
+        lists = self._api.get_many([self.servers_path(farm.protocol, farm.id) for farm in farms])
+        owners = [(farm, server_id) for farm, ids in zip(farms, lists) for server_id in ids]
+        answers = self._read([f"{self.servers_path(farm.protocol, farm.id)}/{server_id}" for farm, server_id in owners])
+        return [
+            Observed(
+                SERVER,
+                farm.protocol,
+                server_id,
+                from_api(SERVER, farm.protocol, answer),
+                farm.id,
+                tuple(answer.get("serverState") or ()),
+            )
+            for (farm, server_id), answer in zip(owners, answers)
+            if answer is not None
+        ]
+
+    def servers_path(self, protocol: str, farm_id: int) -> str:
+        return self.path(SERVER, protocol, farm_id)
+
+    def path(self, resource: Resource, protocol: str, farm_id: int | None = None) -> str:
+        return f"{self.root}/{resource.path.format(protocol=protocol, farm_id=farm_id)}"
+
+    def objects(self, resource: Resource, protocols: t.Iterable[str]) -> list[Observed]:
+        """Farms or frontends of these protocols."""
+        paths = [(protocol, self.path(resource, protocol)) for protocol in sorted(protocols)]
+        lists = self._api.get_many([path for _, path in paths])
+        owners = [(protocol, path, item) for (protocol, path), ids in zip(paths, lists) for item in ids]
+        answers = self._read([f"{path}/{item}" for _, path, item in owners])
+        return [
+            Observed(resource, protocol, item, from_api(resource, protocol, answer))
+            for (protocol, _, item), answer in zip(owners, answers)
+            if answer is not None
+        ]
+
+    def _read(self, paths: t.Sequence[str]) -> list[Values | None]:
+        """Objects, with None for one that somebody deleted after it was listed."""
+        try:
+            return self._api.get_many(paths)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        return [self._read_one(path) for path in paths]
+
+    def _read_one(self, path: str) -> Values | None:
+        try:
+            return self._api.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _routed(self, protocol: str) -> list[tuple[str, int]]:
+        path = f"{self.root}/{protocol}/route"
+        routes = self._read([f"{path}/{item}" for item in self._api.get(path)])
+        return [(protocol, route["frontendId"]) for route in routes if route and route["frontendId"] and route["rules"]]
+
+
+def _has_target(frontend: Observed) -> bool:
+    return bool(frontend.values["default_farm_id"] or frontend.values.get("redirect_location"))

@@ -1,0 +1,446 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: load_balancer
+short_description: Declare the whole configuration of an OVHcloud Load Balancer
+description:
+  - Brings farms, their servers and frontends of one OVHcloud Load Balancer service to the declared state, in the order
+    that the API needs, and makes the result live.
+  - An option that is absent leaves what is there. V(null) resets a field to its default at the API. Any value, V(0),
+    V(false) and V([]) included, is set.
+  - What the task does not name is left alone, unless a purge option says otherwise.
+options:
+  farms:
+    description: Farms to manage, with their servers.
+    type: list
+    elements: dict
+    suboptions:
+      display_name:
+        description:
+          - Name of the farm. Together with protocol and zone it is the farm's identity, so adopting a farm that was
+            made by hand is just naming it.
+          - Two farms of one name are an error that lists their ids.
+        type: str
+      farm_id:
+        description:
+          - Id of an existing farm, instead of its name; then O(farms[].display_name) renames it.
+        type: int
+      protocol:
+        description:
+          - Protocol of the farm.
+        type: str
+        choices: [tcp, http, udp]
+        default: tcp
+      state:
+        description:
+          - Whether the farm is to exist.
+        type: str
+        choices: [present, absent]
+        default: present
+      zone:
+        description:
+          - Zone in which the farm is deployed, such as V(gra), or V(all) for every zone of the service. Upper and
+            lower case are the same.
+          - Needed for a new farm; can not change afterwards. May be left out where the name is unique.
+        type: str
+      port:
+        description:
+          - Port of the servers, V(1) to V(49151). Without it, they are reached on the frontend's port.
+          - Needed for a V(udp) farm.
+        type: int
+      balance:
+        description:
+          - How connections are spread; V(null) is V(roundrobin). V(uri) only for V(http).
+        type: str
+        choices: [first, leastconn, roundrobin, source, uri]
+      probe:
+        description:
+          - How the servers are checked. What is written is merged with the probe that is there; V(null) takes the
+            probe away.
+          - "Only servers with their own V(probe: true) are checked."
+        type: dict
+        suboptions:
+          type:
+            description:
+              - How servers are checked. Defaults to V(tcp) for a new probe.
+              - V(smtp) greets the server and expects an answer of class 2xx.
+            type: str
+            choices: [http, mysql, oco, pgsql, smtp, tcp]
+          port:
+            description:
+              - Port to check; by default the farm's.
+              - A check on another port than the farm's goes without PROXY header and without TLS.
+            type: int
+          interval:
+            description:
+              - Seconds between two checks, V(30) or more. The API's default is V(30).
+            type: int
+          match:
+            description:
+              - What makes an answer good. Only V(default) for V(smtp), V(mysql), V(pgsql) and V(oco) probes;
+                V(status) only for V(http).
+            type: str
+            choices: [contains, default, matches, status]
+          negate:
+            description:
+              - Invert O(farms[].probe.match), which must be given too.
+            type: bool
+          pattern:
+            description:
+              - What O(farms[].probe.match) looks for.
+            type: str
+          url:
+            description:
+              - What an V(http) probe asks for, as C([http[s]://][host]/path).
+            type: str
+          method:
+            description:
+              - Method of an V(http) probe.
+            type: str
+            choices: [GET, HEAD, OPTIONS]
+          force_ssl:
+            description:
+              - Use TLS for the check even where the servers do not.
+            type: bool
+      stickiness:
+        description:
+          - What keeps a client on its server. V(cookie) only for V(http).
+        type: str
+        choices: [cookie, sourceIp]
+      vrack_network_id:
+        description:
+          - Private network through which the servers are reached. Needed once the service is in a vRack.
+        type: int
+      servers:
+        description: Servers of the farm. Others stay, unless O(purge_servers) is on.
+        type: list
+        elements: dict
+        suboptions:
+          address:
+            description:
+              - IPv4 address of the server. Can not change afterwards.
+            type: str
+          server_id:
+            description:
+              - Id of an existing server, instead of its address.
+            type: int
+          state:
+            description:
+              - Whether the server is to exist.
+            type: str
+            choices: [present, absent]
+            default: present
+          port:
+            description:
+              - "Port of the server; without it, the farm's. Part of the server's identity: a server without port
+                equals one with the farm's."
+            type: int
+          display_name:
+            description:
+              - Name of the server, for people only.
+            type: str
+          status:
+            description:
+              - Whether the server takes part in the farm. Needed for a new server.
+            type: str
+            choices: [active, inactive]
+          probe:
+            description:
+              - Whether the farm's probe checks this server.
+            type: bool
+          weight:
+            description:
+              - Share of the connections, V(0) to V(256). V(0) receives nothing; V(null) is V(1).
+            type: int
+          backup:
+            description:
+              - Use the server only when no other is available.
+            type: bool
+          proxy_protocol_version:
+            description:
+              - PROXY protocol header sent to the server, so that it sees the client's address. V(null) sends none.
+              - The server must expect exactly this; see the role P(mailops.ovh_iplb.postfix_backend#role).
+            type: str
+            choices: [v1, v2, v2-ssl, v2-ssl-cn]
+          on_marked_down:
+            description:
+              - What happens to running sessions when the server goes down; V(null) is nothing.
+            type: str
+            choices: [shutdown-sessions]
+          ssl:
+            description:
+              - Speak TLS to the server.
+            type: bool
+          chain:
+            description:
+              - Certificate chain in PEM form that the server's certificate is verified with.
+            type: str
+          cookie:
+            description:
+              - Cookie value that stands for the server; V(http) farms with stickiness V(cookie).
+            type: str
+  frontends:
+    description: Frontends to manage.
+    type: list
+    elements: dict
+    suboptions:
+      display_name:
+        description:
+          - Name of the frontend. Together with protocol and zone it is the frontend's identity.
+          - Two frontends of one name are an error that lists their ids.
+        type: str
+      frontend_id:
+        description:
+          - Id of an existing frontend, instead of its name; then O(frontends[].display_name) renames it.
+        type: int
+      protocol:
+        description:
+          - Protocol of the frontend.
+        type: str
+        choices: [tcp, http, udp]
+        default: tcp
+      state:
+        description:
+          - Whether the frontend is to exist.
+        type: str
+        choices: [present, absent]
+        default: present
+      default_farm:
+        description:
+          - Display name of the farm that gets the connections. It is looked for in the frontend's protocol, and in
+            its zone or in V(all); V(null) detaches it.
+        type: str
+      zone:
+        description:
+          - Zone in which the frontend listens, such as V(gra), or V(all) for every zone of the service. Upper and
+            lower case are the same.
+          - Needed for a new frontend. May be left out where the name is unique.
+        type: str
+      port:
+        description:
+          - "Ports to listen on: a port, a range V(a-b), or a comma list of those, each V(1) to V(49151). Needed for a
+            new frontend."
+        type: str
+      default_farm_id:
+        description:
+          - Id of the farm that gets the connections. Excludes O(frontends[].default_farm).
+        type: int
+      allowed_source:
+        description:
+          - Networks in CIDR form that may connect; V([]) is everybody. Excludes O(frontends[].denied_source).
+        type: list
+        elements: str
+      denied_source:
+        description:
+          - Networks in CIDR form that may not connect.
+        type: list
+        elements: str
+      dedicated_ipfo:
+        description:
+          - Additional IP addresses, already routed to the service, to listen on instead of the service's own.
+        type: list
+        elements: str
+      disabled:
+        description:
+          - Whether the frontend is switched off.
+        type: bool
+      ssl:
+        description:
+          - Terminate TLS.
+        type: bool
+      default_ssl_id:
+        description:
+          - Id of the certificate that is served by default.
+        type: int
+      hsts:
+        description:
+          - Send Strict-Transport-Security; V(http) only.
+        type: bool
+      http_header:
+        description:
+          - Headers to add to requests, each as C(Name value); V(http) only.
+        type: list
+        elements: str
+      redirect_location:
+        description:
+          - URL to redirect every request to; V(http) only. Such a frontend needs no farm.
+        type: str
+  purge_farms:
+    description: Delete farms of the O(purge_protocols) that O(farms) does not list, with their servers.
+    type: bool
+    default: false
+  purge_servers:
+    description: Delete servers that are not listed, in the farms that list servers.
+    type: bool
+    default: false
+  purge_frontends:
+    description: Delete frontends of the O(purge_protocols) that O(frontends) does not list.
+    type: bool
+    default: false
+  purge_protocols:
+    description: Protocols that the purge options reach.
+    type: list
+    elements: str
+    choices: [tcp, http, udp]
+    default: [tcp]
+extends_documentation_fragment:
+  - mailops.ovh_iplb.attributes
+  - mailops.ovh_iplb.connection
+  - mailops.ovh_iplb.refresh
+author:
+  - mailops.ovh_iplb contributors (@mailops)
+seealso:
+  - module: mailops.ovh_iplb.load_balancer_info
+  - module: mailops.ovh_iplb.refresh
+  - name: Configuring SMTP on a Load Balancer service
+    description: The vendor's guide that this module carries out in one task.
+    link: https://help.ovhcloud.com/csm/en-load-balancer-case-smtp
+"""
+
+EXAMPLES = r"""
+---
+- name: Balance SMTP over two Postfix hosts
+  mailops.ovh_iplb.load_balancer:
+    service_name: loadbalancer-0123456789abcdef
+    farms:
+      - display_name: smtp
+        zone: gra
+        port: 25
+        probe: {type: smtp, interval: 30}
+        servers:
+          - {address: 192.0.2.11, status: active, probe: true, proxy_protocol_version: v1}
+          - {address: 192.0.2.12, status: active, probe: true, proxy_protocol_version: v1}
+    frontends:
+      - {display_name: smtp, zone: gra, port: "25", default_farm: smtp}
+    wait_for_healthy: true
+  delegate_to: localhost
+
+- name: Show what differs, and change nothing
+  mailops.ovh_iplb.load_balancer:
+    service_name: loadbalancer-0123456789abcdef
+    farms:
+      - display_name: smtp
+        zone: gra
+        balance: leastconn
+        stickiness: null  # reset to the API's default
+  check_mode: true
+  diff: true
+  delegate_to: localhost
+
+- name: Take away every server that is not listed
+  mailops.ovh_iplb.load_balancer:
+    service_name: loadbalancer-0123456789abcdef
+    farms:
+      - display_name: smtp
+        zone: gra
+        servers:
+          - {address: 192.0.2.11, status: active}
+    purge_servers: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+---
+changed:
+  description: Whether anything was written or made live, or in check mode would be.
+  returned: always
+  type: bool
+plan:
+  description:
+    - The writes in their order, carried out, or in check mode only planned.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    action: {description: "C(create), C(update) or C(delete).", type: str}
+    kind: {description: "C(farm), C(server) or C(frontend).", type: str}
+    protocol: {description: Protocol of the object., type: str}
+    key: {description: "The object as protocol, zone and name; a server with address and port.", type: str}
+    id: {description: "Id of the object, null while it is only planned.", type: int}
+    before: {description: Fields that change as they were., type: dict}
+    after: {description: Fields that change as they are to be., type: dict}
+    zones: {description: Zones that the write concerns., type: list, elements: str}
+  sample:
+    - action: update
+      kind: server
+      protocol: tcp
+      key: tcp/gra/smtp/192.0.2.12:25
+      id: 42
+      before: {weight: 1}
+      after: {weight: 0}
+      zones: [gra]
+refreshed_zones:
+  description: Zones that were refreshed, or in check mode would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [gra]
+foreign_changes:
+  description: Number of changes by zone that were waiting before this run, in the zones of the task.
+  returned: success
+  type: dict
+  sample: {gra: 2}
+tasks:
+  description: The refresh tasks of the API, in their last known state.
+  returned: when not in check mode
+  type: list
+  elements: dict
+written:
+  description: The writes that were carried out before one failed, as in RV(plan).
+  returned: when a write failed
+  type: list
+  elements: dict
+farms:
+  description: The farms that the task names, with their servers, as they are now.
+  returned: success, when not in check mode
+  type: list
+  elements: dict
+frontends:
+  description: The frontends that the task names, as they are now.
+  returned: success, when not in check mode
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._desired import desired_load_balancer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import (
+    Spec,
+    connection_options,
+    farm_options,
+    frontend_options,
+    refresh_options,
+    server_options,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._runner import run
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import PROTOCOLS
+
+
+def argument_spec() -> Spec:
+    servers = {"type": "list", "elements": "dict", "options": server_options()}
+    return {
+        **connection_options(),
+        "farms": {"type": "list", "elements": "dict", "options": {**farm_options(), "servers": servers}},
+        "frontends": {"type": "list", "elements": "dict", "options": frontend_options()},
+        "purge_farms": {"type": "bool", "default": False},
+        "purge_servers": {"type": "bool", "default": False},
+        "purge_frontends": {"type": "bool", "default": False},
+        "purge_protocols": {"type": "list", "elements": "str", "choices": list(PROTOCOLS), "default": ["tcp"]},
+        **refresh_options(),
+    }
+
+
+def main() -> None:
+    module = NullAwareModule(argument_spec=argument_spec(), supports_check_mode=True)
+    run(module, desired_load_balancer)
+
+
+if __name__ == "__main__":
+    main()

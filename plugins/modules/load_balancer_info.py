@@ -1,0 +1,132 @@
+#!/usr/bin/python
+
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: load_balancer_info
+short_description: Read everything about an OVHcloud Load Balancer
+description:
+  - Returns the service, its zones, outgoing addresses, waiting changes, traffic quota, recent tasks, farms with their
+    servers and health, and frontends.
+  - Farms, servers and frontends come in the shape of the options of M(mailops.ovh_iplb.load_balancer), so that they can
+    be taken over into a playbook.
+options:
+  gather:
+    description:
+      - What to read. Each item costs calls, and OVHcloud advises to stay below 60 calls a minute.
+      - The service itself is always read.
+    type: list
+    elements: str
+    choices: [nat_ip, pending_changes, quota, tasks, farms, frontends]
+    default: [nat_ip, pending_changes, quota, tasks, farms, frontends]
+extends_documentation_fragment:
+  - mailops.ovh_iplb.attributes.info
+  - mailops.ovh_iplb.connection
+author:
+  - mailops.ovh_iplb contributors (@mailops)
+seealso:
+  - module: mailops.ovh_iplb.load_balancer
+"""
+
+EXAMPLES = r"""
+---
+- name: Read everything
+  mailops.ovh_iplb.load_balancer_info:
+    service_name: loadbalancer-0123456789abcdef
+  register: iplb
+  delegate_to: localhost
+
+- name: Show the health of every server
+  ansible.builtin.debug:
+    msg: "{{ item.1.address }} is {{ item.1.server_state | map(attribute='status') | join(', ') }}"
+  loop: "{{ iplb.farms | subelements('servers') }}"
+
+- name: Read only the addresses from which the load balancer speaks to the servers
+  mailops.ovh_iplb.load_balancer_info:
+    service_name: loadbalancer-0123456789abcdef
+    gather: [nat_ip]
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+---
+service:
+  description: The service.
+  returned: success
+  type: dict
+  sample: {service_name: loadbalancer-0123456789abcdef, ipv4: 198.51.100.25, state: ok, zone: [gra, rbx]}
+zones:
+  description: Zones of the service.
+  returned: success
+  type: list
+  elements: str
+  sample: [gra, rbx]
+nat_ip:
+  description:
+    - Networks from which the load balancer speaks to the servers, by zone, to be let through their firewalls.
+    - Those of private networks (vRack) have a C(vrack_network_id), and no zone.
+  returned: when O(gather) has V(nat_ip)
+  type: list
+  elements: dict
+  sample: [{zone: gra, ip: [198.51.100.128/29], vrack_network_id: null}]
+pending_changes:
+  description: Number of changes that wait for a refresh, by zone; zones without are left out.
+  returned: when O(gather) has V(pending_changes)
+  type: dict
+  sample: {gra: 2}
+quota:
+  description: Traffic of each zone, in bytes.
+  returned: when O(gather) has V(quota)
+  type: list
+  elements: dict
+tasks:
+  description: Tasks of the service that the API still lists, oldest first.
+  returned: when O(gather) has V(tasks)
+  type: list
+  elements: dict
+farms:
+  description: Farms of every protocol, with their servers. C(server_state) is the health that each instance of the load
+    balancer reports.
+  returned: when O(gather) has V(farms)
+  type: list
+  elements: dict
+frontends:
+  description: Frontends of every protocol.
+  returned: when O(gather) has V(frontends)
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._info import PARTS, gather
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import Spec, connection_options
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._runner import connect, fail
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import Values
+
+
+def argument_spec() -> Spec:
+    parts = list(PARTS)
+    return {
+        **connection_options(),
+        "gather": {"type": "list", "elements": "str", "choices": parts, "default": parts},
+    }
+
+
+def main() -> None:
+    module = NullAwareModule(argument_spec=argument_spec(), supports_check_mode=True)
+    result: Values = {"changed": False}
+    try:
+        result.update(gather(*connect(module), module.params["gather"]))
+    except IplbError as error:
+        fail(module, error, result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import cgroups, hosts, image, keys, network, report, simulation
-from .layout import DOMAIN, HOSTS_FILE, LOCK, LOGS, MAX_BACKENDS, RELEASES, STATE, Node, backends, nodes
+from .layout import CLIENT, DOMAIN, HOSTS_FILE, LOCK, LOGS, MAX_BACKENDS, RELEASES, STATE, Node, backends, nodes
 from .state import State
 from .system import LabError, install_packages, require_root_on_linux, say
 
@@ -111,7 +111,9 @@ def _prepare(options: argparse.Namespace) -> State:
     for directory in (STATE, LOGS):
         directory.mkdir()
     keys.create(backends(count))
-    names = [f"{node.addresses[0]} {node.name}.{DOMAIN} {node.name}" for node in nodes(count)]
+    # The clients are strangers: a host finds no name for them.
+    known = [node for node in nodes(count) if node != CLIENT]
+    names = [f"{node.addresses[0]} {node.name}.{DOMAIN} {node.name}" for node in known]
     HOSTS_FILE.write_text("\n".join(("127.0.0.1 localhost", "::1 localhost ip6-localhost", *names, "")))
     network.create(nodes(count))
     state = State(release, count, str(root))

@@ -21,7 +21,6 @@ PACKAGES = (
     "ca-certificates",
     "dbus",
     "iproute2",
-    "iputils-ping",
     "libsasl2-modules",
     "netbase",
     "nftables",

@@ -14,12 +14,13 @@ mkdir -p /var/cache/apt/archives/partial
 apt-get update
 
 # Installed again with the answers of an administrator, which also proves that it can be without a network.
+apt-get purge --yes postfix
 echo example.test > /etc/mailname
 debconf-set-selections << ANSWERS
+debconf debconf/frontend select Noninteractive
 postfix postfix/main_mailer_type select Internet Site
 postfix postfix/mailname string example.test
 ANSWERS
-apt-get purge --yes postfix
 apt-get install --yes postfix
 
 for user in alice bob; do

@@ -57,6 +57,7 @@ def build(sim: Simulator) -> ASGIApp:
             HTTPException: unknown_path,
             OAuth2Error: oauth2_error,
             ValueError: admin_error,
+            Exception: internal_error,
         },
         lifespan=lifespan,
     )
@@ -150,11 +151,18 @@ async def unknown_path(request: Request, error: Exception) -> Response:
     return ApiJson({"class": "Client::NotFound", "message": "Got an invalid (or empty) URL"}, 404)
 
 
+async def internal_error(request: Request, error: Exception) -> Response:
+    """A mistake of the simulator; the traceback goes to standard error."""
+    return ApiJson({"class": "Server::InternalServerError", "message": "Internal server error"}, 500)
+
+
 async def oauth2_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OAuth2Error)
     return JSONResponse({"error": error.error}, error.status)
 
 
 async def admin_error(request: Request, error: Exception) -> Response:
-    """Only the administration lets a ValueError through."""
+    """A ValueError is a mistake in a request to the administration; anywhere else it is one of the simulator."""
+    if not request.url.path.startswith("/_simulator"):
+        raise error
     return JSONResponse({"message": str(error)}, 400)

@@ -55,7 +55,7 @@ Handler = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path. ``action``: IAM action, None where IAM has no say. ``expandable``: see ``listing``."""
+    """One method of one path. ``action``: IAM action, None where IAM has no say."""
 
     method: str
     path: str

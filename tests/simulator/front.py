@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import time
 import uuid
@@ -115,7 +116,7 @@ class FrontDoor:
 
     async def _serve(self, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._take(entry)
-        await asyncio.sleep(fault.delay)
+        await asyncio.sleep(fault.delay + self.sim.switches.number("latency_ms") / 1000)
         if fault.drop == "after":
             await self.app(scope, receive, discard)
         if fault.drop:
@@ -124,7 +125,7 @@ class FrontDoor:
             await answer(send, fault.status, fault.body, fault.headers)
         elif self._too_many():
             body = {"class": "Client::TooManyRequests", "message": "Too many requests"}
-            await answer(send, 429, body, {"Retry-After": "1"})
+            await answer(send, 429, body, {"Retry-After": str(math.ceil(self._window() / 10))})
         else:
             await self.app(scope, receive, send)
 
@@ -135,10 +136,14 @@ class FrontDoor:
                 return fault
         return Fault()
 
+    def _window(self) -> float:
+        """The minute of the rate limit, in scaled seconds."""
+        return 60 * self.sim.settings.time_scale
+
     def _too_many(self) -> bool:
         limit = self.sim.switches.number("requests_per_minute")
         now = time.monotonic()
-        self.arrivals = [moment for moment in self.arrivals if moment > now - 60]
+        self.arrivals = [moment for moment in self.arrivals if moment > now - self._window()]
         if limit and len(self.arrivals) >= limit:
             return True
         self.arrivals.append(now)

@@ -5,7 +5,7 @@
 """Renders what is deployed in one zone as a configuration of HAProxy (2.6 and later). Pure: text in, text out.
 
 HAProxy has no UDP: udp farms and frontends are left out. Rules of routes are rendered where HAProxy can decide on the
-connection alone: the source address, and TLS or not.
+connection alone, which is the source address.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ SEND_PROXY = {
     "v2-ssl": "send-proxy-v2-ssl",
     "v2-ssl-cn": "send-proxy-v2-ssl-cn",
 }
-# The fixed port of oco probes, and what a zone's listeners wait for a TLS hello.
-OCO_PORT = 79
+OCO_PORT = 79  # fixed
 FALL = 2  # "two consecutive failures" (guide "create probes")
 
 
@@ -92,11 +91,13 @@ def frontend_section(
         yield f"    tcp-request connection reject if {{ src {' '.join(values['deniedSource'])} }}"
     if frontend.resource.protocol == "http":
         yield from http_rules(values)
+    farms = {
+        record.id: name_of(record) for record in configuration.in_zone(zone.name) if record.resource.kind == "farm"
+    }
     for route in configuration.routes_of(frontend):
-        yield from route_lines(route, configuration)
-    farm = configuration.records.get(values["defaultFarmId"] or 0)
-    if farm and farm in configuration.in_zone(zone.name):
-        yield f"    default_backend {name_of(farm)}"
+        yield from route_lines(route, configuration, farms)
+    if values["defaultFarmId"] in farms:
+        yield f"    default_backend {farms[values['defaultFarmId']]}"
 
 
 def bind_addresses(frontend: Record, configuration: Configuration, zone: Zone, settings: Settings) -> Iterator[str]:
@@ -125,7 +126,8 @@ def http_rules(values: dict[str, Any]) -> Iterator[str]:
         yield f"    http-request redirect location {quote(values['redirectLocation'])}"
 
 
-def route_lines(route: Record, configuration: Configuration) -> Iterator[str]:
+def route_lines(route: Record, configuration: Configuration, farms: dict[int, str]) -> Iterator[str]:
+    """``farms``: backend names of the farms in the zone."""
     rules = configuration.select(f"{route.resource.protocol}/rule", route.id)
     conditions = [condition(rule.values) for rule in rules]
     if not conditions or None in conditions:
@@ -137,8 +139,8 @@ def route_lines(route: Record, configuration: Configuration) -> Iterator[str]:
         yield f"    tcp-request content reject if {test}"
     if action["type"] == "redirect":
         yield f"    # route {route.id} is not simulated"
-    if action["type"] == "farm" and int(action["target"]) in configuration.records:
-        yield f"    use_backend {name_of(configuration.records[int(action['target'])])} if {test}"
+    if action["type"] == "farm" and int(action["target"]) in farms:
+        yield f"    use_backend {farms[int(action['target'])]} if {test}"
 
 
 def condition(rule: dict[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .call import Call, Operation
-from .errors import ApiError, bad_field, not_found
+from .errors import ApiError, not_found
 from .listing import filters, is_expanded, matches, page
 from .schema import (
     PROBE_MATCHES,
@@ -19,9 +19,10 @@ from .schema import (
     RULE_FIELDS,
     SERVICE_FIELDS,
     WITH_SUB_FIELD,
+    Field,
 )
 from .state import CERTIFICATE, VRACK_NETWORK
-from .validation import update_fields, vrack_active
+from .validation import check, known_keys, update_fields, vrack_active
 
 BALANCING = "/ipLoadbalancing"
 
@@ -149,13 +150,9 @@ async def get_pending_changes(call: Call) -> list[dict[str, Any]]:
 
 
 async def post_refresh(call: Call) -> dict[str, Any]:
-    body = {name: call.body[name] for name in call.body if name == "zone"}
-    if set(call.body) - {"zone"} and call.sim.switches["unknown_keys"] == "refuse":
-        raise ApiError(400, f"Received not described parameters: ({', '.join(set(call.body) - {'zone'})})")
-    name = body.get("zone")
-    if name is not None and not isinstance(name, str):
-        raise bad_field("zone", "string", f"Given data ({name!r}) is not valid for type string")
-    return call.context.refresher.refresh(name).view()
+    zone_field = Field("zone", "zone")
+    body = known_keys(call.body, {"zone": zone_field}, call.sim)
+    return call.context.refresher.refresh(check(zone_field, body.get("zone"), None, call.sim)).view()
 
 
 async def list_tasks(call: Call) -> list[Any]:
@@ -282,7 +279,7 @@ async def get_defined_routes(call: Call) -> list[dict[str, Any]]:
 
 
 async def get_status(call: Call) -> dict[str, Any]:
-    servers = [word for record in call.sim.state.staged.kind("server") for word in [server_word(call, record)]]
+    servers = [server_word(call, record) for record in call.sim.state.staged.kind("server")]
     frontends = ["ok" for _ in call.sim.state.staged.kind("frontend")]
     farms = ["ok" for _ in call.sim.state.staged.kind("farm")]
     return {

@@ -122,7 +122,8 @@ SWITCHES = (
     Switch("vrack", ("inactive", "active"), "inactive", "active: one vRack network exists and farms must name it"),
     Switch("auth_error_shape", ("both", "class", "errorCode"), "both", "fields of authentication errors"),
     Switch("timestamp_window", (), 180, "seconds that X-Ovh-Timestamp may be off"),
-    Switch("requests_per_minute", (), 0, "429 with Retry-After above it; 0 is no limit"),
+    Switch("requests_per_minute", (), 0, "429 with Retry-After above it (a scaled minute); 0 is no limit"),
+    Switch("latency_ms", (), 0, "how long every answer takes at least"),
 )
 
 BY_NAME = {switch.name: switch for switch in SWITCHES}

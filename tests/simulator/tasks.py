@@ -10,7 +10,7 @@ import asyncio
 import itertools
 from typing import Protocol
 
-from .configuration import ALL, Configuration
+from .configuration import ALL, Configuration, Record
 from .errors import ApiError
 from .state import Simulator, Task
 from .validation import vrack_active
@@ -35,14 +35,13 @@ class Refresher:
         self.running: set[asyncio.Task[None]] = set()
 
     def refresh(self, zone: str | None) -> Task:
+        """Starts the refresh of one zone, or of every one for ``all`` and None."""
         sim = self.sim
-        if zone is not None and zone not in (ALL, *sim.zone_names):
-            raise ApiError(400, f"[zone] zone Given data ({zone}) does not belong to the zones of this service")
         zones = sim.deployed_in(zone or ALL)
         busy = sim.task_running()
         if busy and sim.switches["second_refresh"] == "conflict":
             raise ApiError(409, "A refresh is already running on this service")
-        reason = undeployable(sim)
+        reason = undeployable(sim.state.staged, vrack_active(sim))
         if reason and sim.switches["undeployable_refresh"] == "refuse":
             raise ApiError(400, reason)
         if not any(sim.state.pending.get(name) for name in zones):
@@ -83,7 +82,7 @@ class Refresher:
         """Returns the status with which the task ends."""
         if not task.effective:
             return "done"
-        reason = undeployable(self.sim)
+        reason = undeployable(staged, vrack_active(self.sim))
         if reason:
             task.comment = reason
             return "error"
@@ -113,20 +112,22 @@ class Refresher:
         await asyncio.gather(*jobs, return_exceptions=True)
 
 
-def undeployable(sim: Simulator) -> str | None:
-    """Why the staged configuration can not be deployed (guide "route an Additional IP"), or None."""
-    staged = sim.state.staged
-    frontends = list(staged.kind("frontend"))
+def undeployable(configuration: Configuration, in_vrack: bool) -> str | None:
+    """Why it can not be deployed (guide "route an Additional IP"), or None. Disabled frontends count as well."""
+    frontends = list(configuration.kind("frontend"))
     if not frontends:
         return "At least one frontend is needed"
     for frontend in frontends:
-        values = frontend.values
-        has_rules = any(
-            staged.select(f"{route.resource.protocol}/rule", route.id) for route in staged.routes_of(frontend)
-        )
-        if not (values["defaultFarmId"] or values.get("redirectLocation") or has_rules):
+        if not leads_somewhere(frontend, configuration):
             return f"Frontend {frontend.id} has no default farm, no redirect location and no route with rules"
-    for farm in staged.kind("farm"):
-        if bool(farm.values["vrackNetworkId"]) != vrack_active(sim):
-            return f"Farm {farm.id} {'has no' if vrack_active(sim) else 'has a'} vRack network"
+    for farm in configuration.kind("farm"):
+        if bool(farm.values["vrackNetworkId"]) != in_vrack:
+            return f"Farm {farm.id} {'has no' if in_vrack else 'has a'} vRack network"
     return None
+
+
+def leads_somewhere(frontend: Record, configuration: Configuration) -> bool:
+    if frontend.values["defaultFarmId"] or frontend.values.get("redirectLocation"):
+        return True
+    rules = f"{frontend.resource.protocol}/rule"
+    return any(configuration.select(rules, route.id) for route in configuration.routes_of(frontend))

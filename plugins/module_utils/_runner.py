@@ -123,6 +123,8 @@ class _Run:
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
         self._check(plan, snapshot, foreign, zones)
+        self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
+        self._result["service"].update(service_name=snapshot.service_name, zones=snapshot.zones)
         self._describe(plan, foreign, zones)
         if self._module.check_mode:
             return

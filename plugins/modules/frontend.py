@@ -163,6 +163,11 @@ plan:
       before: {weight: 1}
       after: {weight: 0}
       zones: [gra]
+service:
+  description: The load balancer, with its name, state, addresses and zones.
+  returned: success
+  type: dict
+  sample: {service_name: loadbalancer-0123456789abcdef, ipv4: 198.51.100.25, zones: [gra, rbx], state: ok}
 refreshed_zones:
   description: Zones that were refreshed, or in check mode would be.
   returned: success

@@ -69,7 +69,7 @@ lint: dev ## Check style, types, documentation, the changelog and the collection
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	MYPYPATH=$(COLLECTIONS):tests $(BIN)/mypy
-	cd $(LINK) && $(BIN)/ansible-lint -q
+	$(BIN)/ansible-lint -q --nocolor
 	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	$(BIN)/antsibull-changelog lint
 	$(TOOLS).check_collection

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs modules of the collection in this process, against a simulator."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from importlib import import_module
+from typing import Any
+
+from ansible.module_utils.testing import patch_module_args
+from simulator.launcher import Running
+
+Values = dict[str, Any]
+
+MODULES = "ansible_collections.mailops.ovh_iplb.plugins.modules"
+CREDENTIALS = ("application_key", "application_secret", "consumer_key")
+WRITES = ("POST", "PUT", "DELETE")
+
+
+class Service:
+    """The simulator's load balancer, as a user's tasks and a test's assertions see it."""
+
+    def __init__(self, simulator: Running) -> None:
+        self.simulator = simulator
+        self.connection: Values = {
+            "endpoint": simulator.endpoint,
+            "service_name": simulator.service,
+            **{name: simulator.environment[f"OVH_{name.upper()}"] for name in CREDENTIALS},
+        }
+        self.output = ""
+
+    # Tasks
+
+    def run(self, module: str, *, check: bool = False, **options: Any) -> Values:
+        """The result of a task that has to succeed. Options overrule the connection; ``check`` is check mode."""
+        result = self._run(module, check, options)
+        assert not result.get("failed"), result["msg"]
+        return result
+
+    def fail(self, module: str, *, check: bool = False, **options: Any) -> str:
+        """The message of a task that has to fail."""
+        return str(self.failure(module, check=check, **options)["msg"])
+
+    def failure(self, module: str, *, check: bool = False, **options: Any) -> Values:
+        result = self._run(module, check, options)
+        assert result.get("failed"), f"succeeded: {result}"
+        return result
+
+    def _run(self, module: str, check: bool, options: Values) -> Values:
+        arguments = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_diff": True}
+        entry = import_module(f"{MODULES}.{module}")
+        output = io.StringIO()
+        with patch_module_args(arguments), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+            entry.main()
+        self.output = output.getvalue()
+        result: Values = json.loads(self.output)
+        return result
+
+    # What they did
+
+    def staged(self, kind: str) -> list[Values]:
+        """Objects as the API holds them, ``tcp/farm`` and so on, oldest first."""
+        objects: list[Values] = self.simulator.admin("GET", "staged").get(kind, [])
+        return objects
+
+    def only(self, kind: str) -> Values:
+        (found,) = self.staged(kind)
+        return found
+
+    def live(self, zone: str, kind: str) -> list[Values]:
+        objects: list[Values] = self.simulator.admin("GET", "live").get(zone, {}).get(kind, [])
+        return objects
+
+    def everything(self) -> Values:
+        objects: Values = self.simulator.admin("GET", "staged")
+        return objects
+
+    def writes(self) -> list[str]:
+        """Writes since the last ``forget``, as METHOD and the path below the service."""
+        log = self.simulator.admin("GET", "requests")["requests"]
+        below = len(f"/ipLoadbalancing/{self.simulator.service}/")
+        return [f"{entry['method']} {entry['path'][below:]}" for entry in log if entry["method"] in WRITES]
+
+    def forget(self) -> None:
+        self.simulator.admin("DELETE", "requests")
+
+    def fault(self, **fault: Any) -> None:
+        self.simulator.admin("POST", "faults", fault)

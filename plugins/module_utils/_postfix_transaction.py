@@ -1,0 +1,370 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One change of a Postfix configuration: all of it, or nothing. Private to the collection.
+
+``prepare`` reads, plans and tries everything out on a copy, and touches nothing. ``Transaction`` then carries it out in
+named steps. Before the first of them the previous files go into a journal beside main.cf, and it stays until the last:
+
+* A step that fails puts the previous files back, and Postfix runs as before.
+* A run that is cut (kill, power) leaves the journal. The next run plans from the files in it rather than from the
+  half-written ones, so it finishes the change or, when it asks for something else, undoes it.
+
+Between any two steps the host serves mail as before or as declared: master.cf decides which listener expects a header
+and who is trusted behind it, Postfix reads it only on reload or restart, and then all of it at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix as postfix
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
+    MAIN,
+    MASTER,
+    Change,
+    PostfixError,
+    Request,
+    Settings,
+)
+
+JOURNAL_NAME = ".mailops.ovh_iplb.journal"
+# How strong each way is to make Postfix see its files.
+APPLY = ("none", "reload", "restart")
+
+Step = tuple[str, Callable[[], None]]
+
+
+@dataclass
+class Journal:
+    """What a cut run leaves for the next one."""
+
+    previous: Mapping[str, str]
+    """The files from before, by name."""
+    intended: Mapping[str, Sequence[str]]
+    """Digests of what the run was to write, by name."""
+    apply: str
+    was_running: bool
+    answering: Sequence[str]
+    """The listeners that answered as they should before the run."""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def load_journal(directory: str) -> Journal | None:
+    path = os.path.join(directory, JOURNAL_NAME)
+    try:
+        data: dict[str, Any] = json.loads(host.read_text(path))
+        return Journal(**data)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise PostfixError(
+            f"{path} can not be understood: compare main.cf and master.cf with a backup, then remove it"
+        ) from error
+
+
+@dataclass
+class Prepared:
+    """A plan that has been tried out, with all that carrying it out takes."""
+
+    instance: host.Instance
+    before: Settings
+    after: Settings
+    changes: list[Change]
+    current: Mapping[str, str]
+    """The files as they are."""
+    previous: Mapping[str, str]
+    """The files to go back to: the current ones, or those of a cut run's journal."""
+    target: Mapping[str, str]
+    main_meanwhile: str
+    """main.cf with the names that go only once the new master.cf is live."""
+    apply: str
+    """What it takes to make the result live; ``none`` when it is, or when the task says so."""
+    live: bool
+    journal: Journal | None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return self.current != self.target or self.apply != "none" or self.journal is not None
+
+
+def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared:
+    """Plan a request and try it out in ``copy``, an empty directory. Raises PostfixError for what can not be done."""
+    for name in (MAIN, MASTER):
+        host.check_file(os.path.join(directory, name))
+    current = {name: host.read_text(os.path.join(directory, name)) for name in (MAIN, MASTER)}
+    journal = load_journal(directory)
+    previous, warnings = _previous(current, journal)
+    host.fill_copy(directory, copy, previous[MAIN], previous[MASTER])
+
+    before = host.read_settings(copy)
+    instance = host.instance(directory, before)
+    request = postfix.with_listener(before, request, host.is_own_address)
+    changes = postfix.plan_changes(before, request)
+    late = postfix.removed_last(before, changes)
+    for call in postfix.edits(before, request, changes, late):
+        host.must("postconf", *call, directory=copy)
+    main_meanwhile = host.read_text(os.path.join(copy, MAIN))
+    if late:
+        host.must("postconf", "-X", *late, directory=copy)
+    target = {name: host.read_text(os.path.join(copy, name)) for name in (MAIN, MASTER)}
+    after = host.read_settings(copy) if changes else before
+    postfix.refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
+
+    now = instance.stamp()
+    live = now is not None and postfix.is_live(now, instance.applied())
+    if journal:
+        apply = max(apply, journal.apply, key=APPLY.index)
+    if live and current == target and journal is None:
+        apply = "none"
+    prepared = Prepared(
+        instance, before, after, changes, current, previous, target, main_meanwhile, apply, live, journal, warnings
+    )
+    if prepared.changed:
+        _try_out(prepared, copy, now is not None)
+    return prepared
+
+
+def undo_cut_run(directory: str, timeout: float) -> bool:
+    """Undo what a cut run left, when this run can not go on. False: there was nothing to undo, or it failed too."""
+    try:
+        if load_journal(directory) is None:
+            return False
+        with tempfile.TemporaryDirectory() as copy:
+            prepared = prepare(directory, Request(), "none", copy)
+        Transaction(prepared, timeout).run()
+    except (PostfixError, OSError):
+        return False
+    return True
+
+
+def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict[str, str], list[str]]:
+    """The files to plan from, and to go back to. What somebody wrote after a cut run stays."""
+    previous, warnings = dict(current), []
+    for name, text in (journal.previous if journal else {}).items():
+        assert journal is not None
+        if _digest(current[name]) in (_digest(text), *journal.intended[name]):
+            previous[name] = text
+        else:
+            warnings.append(f"a run was cut while it changed {name}, and somebody edited the file since: kept as it is")
+    return previous, warnings
+
+
+def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
+    """Let Postfix itself judge the edited copy."""
+    problem = host.check_directory(copy)
+    if problem:
+        raise PostfixError(f"postfix check refuses the configuration: {problem}{_culprits(prepared.changes)}")
+    for service, overrides in _to_try(prepared):
+        _try_service(prepared, copy, service, overrides, running)
+    known = {(endpoint.address, endpoint.port) for endpoint in postfix.endpoints(prepared.before)}
+    for endpoint in postfix.endpoints(prepared.after):
+        if (endpoint.address, endpoint.port) in known or not running:
+            continue
+        if host.is_port_taken(endpoint.address, host.port_number(endpoint.port)):
+            raise PostfixError(
+                f"{endpoint.service}: {endpoint.address} port {endpoint.port} is not free, and Postfix would not start"
+            )
+
+
+def _to_try(prepared: Prepared) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """One smtpd service for every set of overrides there is."""
+    seen: list[Mapping[str, str]] = []
+    for service, entry in prepared.after.entries.items():
+        if entry.command != "smtpd" or entry.overrides in seen:
+            continue
+        seen.append(entry.overrides)
+        yield service, {name: prepared.after.expanded[service, name] for name in entry.overrides}
+
+
+def _try_service(prepared: Prepared, copy: str, service: str, overrides: Mapping[str, str], running: bool) -> None:
+    daemons, directory = prepared.instance.daemon_directory, prepared.instance.directory
+    problem = host.try_smtpd(daemons, copy, overrides, running)
+    if problem is None:
+        return
+    entry = prepared.before.entries.get(service)
+    old = {name: prepared.before.expanded[service, name] for name in entry.overrides} if entry else {}
+    if prepared.changes and host.try_smtpd(daemons, directory, old, running):
+        prepared.warnings.append(f"{service}: {problem}; it was so before this change")
+        return
+    mine = [change for change in prepared.changes if change.parameter and change.service in (None, service)]
+    guilty = [
+        change
+        for change in mine
+        if change.after is not None
+        and host.try_smtpd(daemons, directory, {**old, str(change.parameter): change.after}, running)
+    ]
+    raise PostfixError(f"{service}: {problem}{_culprits(guilty or mine)}")
+
+
+def _culprits(changes: Sequence[Change]) -> str:
+    shown = ", ".join(
+        f"{c.place} = {c.after}" if c.after is not None else f"{c.place} removed" for c in changes if c.parameter
+    )
+    return f". Correct: {shown}" if shown else ". Correct the file, which Postfix has not read yet"
+
+
+class Transaction:
+    """Carries out what ``prepare`` found."""
+
+    def __init__(self, prepared: Prepared, timeout: float, backup: Callable[[str], str] | None = None) -> None:
+        self._prepared = prepared
+        self._instance = prepared.instance
+        self._timeout = timeout
+        self._backup = backup
+        self._old_stamp = self._instance.stamp()
+        self._journal = prepared.journal or self._new_journal()
+        self._applying = False
+        self.backup_files: list[str] = []
+
+    def _new_journal(self) -> Journal:
+        answering: list[str] = []
+        if self._old_stamp and self._prepared.apply != "none":
+            endpoints = postfix.endpoints(self._prepared.before)
+            wrong = host.problems(endpoints)
+            answering = [endpoint.service for endpoint in endpoints if endpoint.service not in wrong]
+        return Journal({}, {}, "none", self._old_stamp is not None, answering)
+
+    def steps(self) -> list[Step]:
+        """The steps in order. A cut between any two of them is what the journal is for."""
+        prepared = self._prepared
+        steps: list[Step] = [("journal", self._write_journal)]
+        if prepared.current != prepared.target:
+            steps += [
+                ("backup", self._back_up),
+                (MAIN, lambda: self._write(MAIN, prepared.main_meanwhile)),
+                (MASTER, lambda: self._write(MASTER, prepared.target[MASTER])),
+            ]
+        if prepared.apply != "none":
+            steps += [(prepared.apply, self._apply), ("prove", self._prove)]
+        if prepared.main_meanwhile != prepared.target[MAIN]:
+            steps += [("leftovers", lambda: self._write(MAIN, prepared.target[MAIN]))]
+        if prepared.apply != "none":
+            steps += [("record", lambda: self._record(prepared.target))]
+        return [*steps, ("close", self._close)]
+
+    def run(self) -> None:
+        """All steps; on any failure the previous files return and Postfix runs as before."""
+        with _uninterrupted():
+            try:
+                for _name, step in self.steps():
+                    step()
+            except (PostfixError, OSError) as error:
+                raise PostfixError(f"{error}. {self._roll_back()}") from error
+
+    def _write_journal(self) -> None:
+        prepared = self._prepared
+        self._journal = Journal(
+            previous=dict(prepared.previous),
+            intended={
+                MAIN: [_digest(prepared.main_meanwhile), _digest(prepared.target[MAIN])],
+                MASTER: [_digest(prepared.target[MASTER])],
+            },
+            apply=prepared.apply,
+            was_running=self._journal.was_running,
+            answering=self._journal.answering,
+        )
+        host.write_text(self._instance.path(JOURNAL_NAME), json.dumps(self._journal.__dict__))
+
+    def _back_up(self) -> None:
+        for name in (MAIN, MASTER):
+            if self._backup and self._prepared.current[name] != self._prepared.target[name]:
+                self.backup_files.append(self._backup(self._instance.path(name)))
+
+    def _write(self, name: str, text: str) -> None:
+        if host.read_text(self._instance.path(name)) != text:
+            host.write_text(self._instance.path(name), text)
+
+    def _apply(self) -> None:
+        self._applying = True
+        if self._prepared.apply == "reload" and self._instance.is_running():
+            self._instance.reload()
+        else:
+            self._instance.restart()
+
+    def _prove(self) -> None:
+        """Up means a master process (a new one after a restart) and listeners that answer, not systemd's word."""
+        touched = {change.service for change in self._prepared.changes}
+        required = [
+            endpoint
+            for endpoint in postfix.endpoints(self._prepared.after)
+            if endpoint.service in touched or endpoint.service in self._journal.answering
+        ]
+        self._wait_until_up(required, restarted=self._prepared.apply == "restart")
+
+    def _wait_until_up(self, required: Sequence[postfix.Endpoint], restarted: bool) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            trouble = self._trouble(required, restarted)
+            if not trouble:
+                return
+            if time.monotonic() > deadline:
+                raise PostfixError(trouble)
+            time.sleep(0.2)
+
+    def _trouble(self, required: Sequence[postfix.Endpoint], restarted: bool) -> str:
+        now = self._instance.stamp()
+        if now is None:
+            return "Postfix is not running after the change; the mail log says why"
+        if restarted and self._old_stamp and now.master == self._old_stamp.master:
+            return "Postfix has not been restarted: the old master process still runs"
+        return "; ".join(host.problems(required).values())
+
+    def _record(self, applied: Mapping[str, str]) -> None:
+        """Remember what the running master has, unless somebody has edited it meanwhile."""
+        now = self._instance.stamp()
+        if now and all(host.read_text(self._instance.path(name)) == text for name, text in applied.items()):
+            self._instance.record(now)
+
+    def _close(self) -> None:
+        host.remove(self._instance.path(JOURNAL_NAME))
+
+    def _roll_back(self) -> str:
+        """Undo, and say how that went. Where it fails the journal stays, and the next run tries again."""
+        try:
+            for name, text in self._prepared.previous.items():
+                self._write(name, text)
+            if self._applying:
+                self._restore_service()
+            if self._applying or self._prepared.live:
+                self._record(self._prepared.previous)
+            self._close()
+        except (PostfixError, OSError) as error:
+            return f"The previous configuration could not be brought back ({error}); the next run will try again"
+        state = "runs as before" if self._journal.was_running else "is stopped, as before"
+        return f"The previous files are back and Postfix {state}" if self._applying else "The previous files are back"
+
+    def _restore_service(self) -> None:
+        if self._journal.was_running:
+            with contextlib.suppress(PostfixError):  # what counts is whether it runs, next
+                self._instance.restart()
+            before = postfix.endpoints(self._prepared.before)
+            self._wait_until_up([e for e in before if e.service in self._journal.answering], restarted=False)
+        elif self._instance.is_running():
+            self._instance.stop()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A lost connection or an interrupt does not stop half-way. Programs started meanwhile get the default back."""
+    signals = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,369 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postfix_config
+short_description: Set Postfix parameters in main.cf and per service in master.cf
+description:
+  - Sets and removes parameters of C(main.cf), parameters of single services in C(master.cf), and whole services,
+    through Postfix's own C(postconf).
+  - One task is one transaction. The change is made on a copy first, where C(postfix check) and C(smtpd) itself must
+    accept it and every name must be one that Postfix knows or that something refers to. Then the files are written,
+    Postfix reads them, and each SMTP listener concerned must answer with V(220). When anything fails, the previous
+    files return and Postfix runs as before.
+  - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without.
+  - A run that was cut half-way (killed, or a lost machine) is finished by the next run of the same task, or undone
+    when the task asks for something else or has an error.
+  - What is in the files already, but unknown to the running Postfix because nobody reloaded it, counts as a change,
+    unless O(apply=none).
+version_added: 1.0.0
+author:
+  - mailops.ovh_iplb contributors
+attributes:
+  check_mode:
+    description: Can run in check mode and return what would change, without changing it.
+    support: full
+    details:
+      - The plan is the real one, tried out on a copy. Only where Postfix is not installed, it is made from the task
+        alone.
+  diff_mode:
+    description: Returns what changed, or in check mode would change, in diff mode.
+    support: full
+    details:
+      - Shows each parameter, and the changed lines of each file without their surroundings.
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+requirements:
+  - Postfix 3.0 or later on the host
+  - the rights to write the configuration and to restart Postfix, normally those of root
+options:
+  parameters:
+    description:
+      - Parameters of C(main.cf), by name.
+      - A boolean is written as C(yes) or C(no), a list with commas. An empty text sets the parameter to nothing.
+        V(null) removes it, so that Postfix's default applies.
+      - Parameters that are not named here stay as they are.
+      - A name that Postfix does not know and that nothing refers to is refused.
+    type: dict
+    default: {}
+  services:
+    description:
+      - Parameters of services that C(master.cf) has (C(-o name=value)), by name and type of the service, for example
+        C(smtp/inet), as C(postconf -M) shows them. Values are written as in O(parameters).
+      - A service that C(master.cf) does not have is an error.
+    type: dict
+    default: {}
+  new_services:
+    description:
+      - Whole entries of C(master.cf), by name and type of the service, for example C(10025/inet). An entry that
+        exists is made the same as the one given here. V(null) removes the entry.
+      - 'The fields of an entry are C(command) (required, with its arguments), the columns C(private), C(unpriv),
+        C(chroot) (booleans), C(wakeup) and C(maxproc) (numbers) of master(5), each with Postfix''s default where it
+        is left out, and C(parameters), a dictionary written like one of O(services).'
+    type: dict
+    default: {}
+  proxy_listener:
+    description:
+      - Makes one service the one that the load balancer speaks to. It then expects a PROXY protocol header, as the
+        OVHcloud guide asks, and nobody is trusted there for a client address, which is only what the header claims.
+      - 'This writes C(smtp_upstream_proxy_protocol = haproxy), the line of the guide, to C(main.cf), and gives the
+        service C(smtpd_upstream_proxy_protocol=$smtp_upstream_proxy_protocol) (which makes the line effective there
+        and nowhere else), C(mynetworks=), C(smtpd_authorized_xclient_hosts=) and
+        C(smtpd_authorized_xforward_hosts=).'
+      - Where postscreen serves the port, its own parameter is set, and the guard goes on the C(smtpd/pass) service
+        too.
+    type: dict
+    suboptions:
+      service:
+        description: The service, an entry of C(master.cf) or of O(new_services) that runs smtpd or postscreen.
+        type: str
+        default: smtp/inet
+      state:
+        description: Whether the service expects a header. V(absent) takes back what V(present) set.
+        type: str
+        choices: [present, absent]
+        default: present
+      trusted_clients:
+        description:
+          - Addresses and networks that may relay by their address through this service. An empty list means nobody.
+          - Must be given where C(mynetworks) lets other hosts relay through the service today, because they would be
+            cut off.
+          - Anybody who can reach the port can claim one of these addresses. Name any only together with a firewall
+            that admits nothing but the load balancer.
+        type: list
+        elements: str
+      allow_address_permits:
+        description:
+          - Accept C(permit_inet_interfaces) and C(check_client_access) before C(reject_unauth_destination) in the
+            restrictions that decide who may relay. They grant by client address and are refused otherwise.
+        type: bool
+        default: false
+  apply:
+    description:
+      - How Postfix learns of a change. Postfix documents which parameters, such as C(inet_interfaces), need a
+        V(restart).
+      - V(reload) and V(restart) start a Postfix that is not running.
+      - V(none) only writes the files.
+    type: str
+    choices: [none, reload, restart]
+    default: reload
+  backup:
+    description: Keep a copy of each changed file beside it, with the time in its name.
+    type: bool
+    default: false
+  config_directory:
+    description: The directory with C(main.cf) and C(master.cf). The default is that of the installed Postfix.
+    type: path
+  timeout:
+    description: Seconds until Postfix must be up after O(apply).
+    type: int
+    default: 30
+notes:
+  - Values are shown in the result and in the diff. Set C(no_log) on a task that writes a password, or better, keep it
+    in a table of its own.
+seealso:
+  - module: mailops.ovh_iplb.smtp_probe
+"""
+
+EXAMPLES = r"""
+- name: Let port 25 take the PROXY header of the load balancer, in one word
+  mailops.ovh_iplb.postfix_config:
+    proxy_listener:
+      service: smtp/inet
+    apply: restart
+
+- name: The same, written out
+  mailops.ovh_iplb.postfix_config:
+    parameters:
+      smtp_upstream_proxy_protocol: haproxy
+    services:
+      smtp/inet:
+        smtpd_upstream_proxy_protocol: $smtp_upstream_proxy_protocol
+        mynetworks: ""
+        smtpd_authorized_xclient_hosts: ""
+        smtpd_authorized_xforward_hosts: ""
+    apply: restart
+
+- name: Set, empty and remove parameters
+  mailops.ovh_iplb.postfix_config:
+    parameters:
+      smtpd_helo_required: true
+      message_size_limit: 26214400
+      relayhost: ""
+      smtpd_banner: null
+    backup: true
+
+- name: A port of its own for the load balancer; port 25 stays as it is
+  mailops.ovh_iplb.postfix_config:
+    new_services:
+      10025/inet:
+        private: false
+        command: smtpd
+        parameters:
+          syslog_name: postfix/balancer
+    proxy_listener:
+      service: 10025/inet
+    apply: restart
+"""
+
+RETURN = r"""
+plan:
+  description: What differs between the configuration and the task, in the order in which it is changed.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    file:
+      description: V(main.cf) or V(master.cf).
+      type: str
+    service:
+      description: The service of C(master.cf), or V(null).
+      type: str
+    parameter:
+      description: The parameter, or V(null) where it is the entry itself that comes, changes or goes.
+      type: str
+    before:
+      description: The value before, or V(null) where there was none.
+      type: str
+    after:
+      description: The value afterwards, or V(null) where there is none.
+      type: str
+  sample:
+    - file: master.cf
+      service: smtp/inet
+      parameter: mynetworks
+      before: null
+      after: ""
+applied:
+  description: What was done, or would be done in check mode, to make Postfix see its files.
+  returned: success
+  type: str
+  sample: restart
+live:
+  description: Whether the running Postfix had read the files as they were before this task.
+  returned: when Postfix is installed
+  type: bool
+unused_parameters:
+  description: Parameters in the files that Postfix does not know and that nothing refers to.
+  returned: when Postfix is installed
+  type: list
+  elements: dict
+  contains:
+    file:
+      description: V(main.cf) or V(master.cf).
+      type: str
+    parameter:
+      description: The name.
+      type: str
+backup_files:
+  description: The copies made for O(backup=true).
+  returned: when Postfix is installed
+  type: list
+  elements: str
+postfix_version:
+  description: The version of the installed Postfix.
+  returned: when Postfix is installed
+  type: str
+  sample: 3.7.11
+"""
+
+import dataclasses
+import difflib
+import os
+import tempfile
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix as postfix
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_transaction as transaction
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import PostfixError, Request
+
+ARGUMENTS: dict[str, Any] = {
+    "parameters": {"type": "dict", "default": {}},
+    "services": {"type": "dict", "default": {}},
+    "new_services": {"type": "dict", "default": {}},
+    "proxy_listener": {
+        "type": "dict",
+        "options": {
+            "service": {"type": "str", "default": "smtp/inet"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "trusted_clients": {"type": "list", "elements": "str"},
+            "allow_address_permits": {"type": "bool", "default": False},
+        },
+    },
+    "apply": {"type": "str", "choices": list(transaction.APPLY), "default": "reload"},
+    "backup": {"type": "bool", "default": False},
+    "config_directory": {"type": "path"},
+    "timeout": {"type": "int", "default": 30},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(**run(module))
+    except (PostfixError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    request = read_options(module.params)
+    if not host.is_installed():
+        return would_install(request, module.params["apply"], module.check_mode)
+    directory = module.params["config_directory"] or host.default_directory()
+    if not os.path.isdir(directory):
+        raise PostfixError(f"config_directory: {directory} is not a directory on this host")
+    with host.locked(directory, exclusive=not module.check_mode):
+        return configure(module, directory, request)
+
+
+def read_options(params: dict[str, Any]) -> Request:
+    wanted = params["proxy_listener"]
+    listener = wanted and postfix.Listener(
+        service=wanted["service"],
+        enabled=wanted["state"] == "present",
+        trusted_clients=None if wanted["trusted_clients"] is None else tuple(wanted["trusted_clients"]),
+        allow_address_permits=wanted["allow_address_permits"],
+    )
+    return postfix.read_request(params["parameters"], params["services"], params["new_services"], listener)
+
+
+def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, Any]:
+    """The plan for a host where an earlier task of a check-mode run would have installed Postfix."""
+    if not check_mode:
+        raise PostfixError(
+            "Postfix is not installed on this host: install it first, for example with ansible.builtin.package or, in "
+            "the role postfix_backend, with postfix_backend_install: true"
+        )
+    changes = postfix.plan_from_nothing(request)
+    return {
+        "changed": True,
+        "msg": "Postfix is not installed: would install and set",
+        "plan": shown(changes),
+        "applied": apply,
+        "diff": [parameter_diff(changes)],
+    }
+
+
+def configure(module: AnsibleModule, directory: str, request: Request) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as copy:
+        try:
+            prepared = transaction.prepare(directory, request, module.params["apply"], copy)
+        except (PostfixError, OSError) as error:
+            undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"])
+            raise PostfixError(f"{error}{'. A run cut earlier has been undone' if undone else ''}") from error
+    for warning in prepared.warnings:
+        module.warn(warning)
+    backup_files: list[str] = []
+    if prepared.changed and not module.check_mode:
+        backup = module.backup_local if module.params["backup"] else None
+        change = transaction.Transaction(prepared, module.params["timeout"], backup)
+        change.run()
+        backup_files = change.backup_files
+    return {
+        "changed": prepared.changed,
+        "plan": shown(prepared.changes),
+        "applied": prepared.apply,
+        "live": prepared.live,
+        "unused_parameters": [{"file": file, "parameter": name} for file, name in prepared.after.unused],
+        "backup_files": backup_files,
+        "postfix_version": prepared.after.effective["mail_version"],
+        "diff": [parameter_diff(prepared.changes), *file_diffs(directory, prepared)],
+    }
+
+
+def shown(changes: list[postfix.Change]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(change) for change in changes]
+
+
+def parameter_diff(changes: list[postfix.Change]) -> dict[str, str]:
+    def lines(values: list[tuple[postfix.Change, str | None]]) -> str:
+        return "".join(f"{change.place} = {value}\n" for change, value in values if value is not None)
+
+    return {
+        "before_header": "parameters",
+        "after_header": "parameters",
+        "before": lines([(change, change.before) for change in changes]),
+        "after": lines([(change, change.after) for change in changes]),
+    }
+
+
+def file_diffs(directory: str, prepared: transaction.Prepared) -> list[dict[str, str]]:
+    """Changed lines only: their neighbours are nobody's business, and one of them may hold a password."""
+    diffs = []
+    for name, target in prepared.target.items():
+        path = os.path.join(directory, name)
+        old, new = prepared.current[name].splitlines(True), target.splitlines(True)
+        text = "".join(difflib.unified_diff(old, new, path, path, n=0))
+        if text:
+            diffs.append({"prepared": text})
+    return diffs
+
+
+if __name__ == "__main__":
+    main()

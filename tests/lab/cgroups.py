@@ -10,8 +10,12 @@ machine, systemd-nspawn asks it for a scope, and only ``join`` is used.
 
 from __future__ import annotations
 
+import errno
 import os
+from functools import partial
 from pathlib import Path
+
+from .system import poll
 
 GROUP = "mailops-lab"
 
@@ -38,13 +42,24 @@ def join(pid: int) -> None:
 
 
 def remove() -> None:
+    """Remove the groups of all hosts; their last processes have been killed but may need a moment to be gone."""
     for mount in _mounts():
         for directory, _below, _files in os.walk(mount / GROUP, topdown=False):
-            os.rmdir(directory)
+            poll(partial(_removed, Path(directory)), 20, f"{directory} still has processes".format)
 
 
 def _enter(group: Path) -> None:
     (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def _removed(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True
 
 
 def _mounts() -> dict[Path, str]:

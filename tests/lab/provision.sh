@@ -8,7 +8,7 @@
 set -eux
 export DEBIAN_FRONTEND=noninteractive
 
-echo "deb [trusted=yes] file:/srv/packages ./" > /etc/apt/sources.list
+echo "deb [trusted=yes lang=none] file:/srv/packages ./" > /etc/apt/sources.list
 rm -rf /var/lib/apt/lists/*
 mkdir -p /var/cache/apt/archives/partial
 apt-get update

@@ -22,7 +22,7 @@ def status(state: State) -> dict[str, Any]:
         "service_addresses": {name: zone.addresses[0] for name, zone in ZONES.items()},
         "source_addresses": {name: zone.source for name, zone in ZONES.items()},
         "nat_ip": {name: zone.nat_ip for name, zone in ZONES.items()},
-        "client_addresses": list(CLIENT_ADDRESSES),
+        "client_addresses": [address for address in CLIENT_ADDRESSES if ":" not in address],
     }
 
 

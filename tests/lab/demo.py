@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-from lab.driver import SERVICE_ADDRESS, Lab, Play, await_result
+from .driver import SERVICE_ADDRESS, Lab, Play, await_result
 
 CLIENTS = ("203.0.113.10", "203.0.113.11")
 PLAYBOOK = "playbooks/smtp.yml"

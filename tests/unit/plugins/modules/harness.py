@@ -12,8 +12,10 @@ import json
 from importlib import import_module
 from typing import Any
 
+import requests
 from ansible.module_utils.testing import patch_module_args
-from simulator.launcher import Running
+from simulator.credentials import ACCESS_TOKEN
+from simulator.launcher import TIMEOUT, Running
 
 Values = dict[str, Any]
 
@@ -60,6 +62,16 @@ class Service:
         self.output = output.getvalue()
         result: Values = json.loads(self.output)
         return result
+
+    # What others do
+
+    def api(self, method: str, path: str, body: Values | None = None) -> Any:
+        """A call below the service, as somebody else would make it; returns the decoded answer."""
+        url = f"{self.simulator.endpoint}/ipLoadbalancing/{self.simulator.service}/{path}"
+        headers = {"Authorization": f"Bearer {ACCESS_TOKEN}"}
+        answer = requests.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
     # What they did
 

@@ -28,7 +28,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: dev packages ## Show the whole story in a lab on this machine (as root; KEEP=1 leaves the lab up)
-	@$(BIN)/python tests/lab/demo.py
+	@PYTHONPATH=tests $(BIN)/python -m lab.demo
 
 .PHONY: test
 test: dev packages ## Run all tests: lint, sanity, unit, integration, and end to end in the lab

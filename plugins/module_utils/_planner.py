@@ -575,7 +575,10 @@ def _farm_by_name(frontend: DesiredFrontend, zone: str | None, farms: t.Sequence
     if named:
         protocols = ", ".join(sorted({farm.ref.protocol for farm in named}))
         raise InvalidInput(f"{what} has protocol {protocols}, the frontend {frontend.protocol}; they must be the same")
-    raise InvalidInput(f"{what} does not exist; create the farm first, or list it in farms")
+    raise InvalidInput(
+        f"{what} is not the name of a {frontend.protocol} farm, and a frontend's farm has its protocol; create the farm "
+        "first, list it in farms, or correct the name or the protocol"
+    )
 
 
 def _farm_by_id(protocol: str, farm_id: int | None, farms: t.Sequence[EndFarm]) -> FarmRef | None:

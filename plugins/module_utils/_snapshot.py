@@ -89,7 +89,7 @@ class Reader:
         service = self.service()
         snapshot = Snapshot(
             self._name,
-            [zone.lower() for zone in service.get("zone") or []],
+            sorted(zone.lower() for zone in service.get("zone") or []),
             service,
             pending=self.pending(),
         )

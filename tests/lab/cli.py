@@ -25,7 +25,7 @@ from .system import LabError, install_packages, require_root_on_linux, say
 
 
 def main() -> int:
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     options = _parse()
     try:
@@ -144,6 +144,7 @@ def _remove() -> bool:
     found = network.remove_all() or STATE.exists()
     cgroups.remove()
     shutil.rmtree(STATE, ignore_errors=True)
+    image.remove_abandoned()
     return found
 
 

@@ -110,8 +110,8 @@ class Lab:
         """A call behind the collection's back; ``{service}`` in the path stands for the service."""
         arguments = [json.dumps(body)] if body is not None else []
         environment = [f"{name}={value}" for name, value in self._environment().items() if name.startswith("OVH_")]
-        call = ["env", *environment, sys.executable, HERE / "call_api.py", method, path, *arguments]
-        return json.loads(self.run("controller", *call).stdout)
+        call = [sys.executable, str(HERE / "call_api.py"), method, path, *arguments]
+        return json.loads(self.run("controller", "env", *environment, *call).stdout)
 
     def send(self, source: str, subject: str, host: str = SERVICE_ADDRESS, **options: str) -> dict[str, Any]:
         """Send a message from one of the client's addresses; what the server said."""

@@ -56,8 +56,7 @@ def ensure(release: str) -> Path:
     if image.is_dir():
         return image
     CACHE.mkdir(parents=True, exist_ok=True)
-    for abandoned in CACHE.glob(".build-*"):
-        _remove(abandoned)
+    remove_abandoned()
     log = CACHE / f"{release}.log"
     say(f"building the {release} image, once, in a minute or two (log: {log})")
     started = time.monotonic()
@@ -69,6 +68,12 @@ def ensure(release: str) -> Path:
         _remove(build)
     say(f"image {image} built in {time.monotonic() - started:.0f} s")
     return image
+
+
+def remove_abandoned() -> None:
+    """Remove what builds that were killed have left. The caller holds the lab's lock, so none is under way."""
+    for build in CACHE.glob(".build-*"):
+        _remove(build)
 
 
 def _build(release: str, root: Path, log: Path) -> None:

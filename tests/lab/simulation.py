@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 from . import network
 from .layout import API_PORT, BALANCER, BALANCER_INSIDE, LOGS, STATE, ZONES
@@ -20,14 +21,10 @@ READY = "OVH_IPLB_SERVICE"
 
 def start(python: str) -> None:
     """Serve the API unless it is served already, and return once it answers."""
-    if running():
-        return
-    network.kill(BALANCER.namespace)
-    LOG.unlink(missing_ok=True)
-    process = network.spawn(BALANCER, LOG, *_command(python))
+    process = None if running() else _spawn(python)
 
     def ready() -> bool:
-        if process.poll() is not None:
+        if process is not None and process.poll() is not None:
             raise LabError(f"the simulator ended with exit code {process.returncode}; the end of {LOG}:\n{tail(LOG)}")
         return READY in environment()
 
@@ -43,6 +40,12 @@ def environment() -> dict[str, str]:
     text = LOG.read_text(errors="replace") if LOG.exists() else ""
     exports = [line for line in text.splitlines() if re.match(r"(# )?export ", line)]
     return dict(re.findall(r"\b(OVH_\w+)=(\S+)", "\n".join(exports)))
+
+
+def _spawn(python: str) -> subprocess.Popen[bytes]:
+    network.kill(BALANCER.namespace)
+    LOG.unlink(missing_ok=True)
+    return network.spawn(BALANCER, LOG, *_command(python))
 
 
 def _command(python: str) -> list[str]:

@@ -40,4 +40,10 @@ options:
       - Needs a probe on the farm and on each active server.
     type: bool
     default: false
+  require_healthy_peers:
+    description:
+      - Refuse to make an active server inactive, or to delete it, unless another active server of its farm is healthy on
+        every instance of the load balancer.
+    type: bool
+    default: false
 """

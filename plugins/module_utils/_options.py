@@ -43,6 +43,7 @@ def refresh_options() -> Spec:
         "foreign_changes": {"type": "str", "default": "apply", "choices": ["apply", "refuse"]},
         **wait_options(),
         "wait_for_healthy": {"type": "bool", "default": False},
+        "require_healthy_peers": {"type": "bool", "default": False},
     }
 
 

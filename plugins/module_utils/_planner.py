@@ -168,6 +168,39 @@ def unwatchable(plan: Plan) -> list[str]:
     ]
 
 
+def unsafe_drains(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """Active servers that the plan takes out although no other server of the farm is known to be healthy.
+
+    Another server counts when it stays active and every instance of the load balancer reports it UP.
+    """
+    leaving = [operation for operation in plan.operations if _takes_out(operation)]
+    gone = {(operation.protocol, operation.id) for operation in leaving}
+    unsafe = []
+    for operation in leaving:
+        peers = [
+            server
+            for server in snapshot.servers
+            if operation.farm
+            and (server.protocol, server.farm_id) == (operation.protocol, operation.farm.id)
+            and (server.protocol, server.id) not in gone
+            and _is_healthy(server)
+        ]
+        if not peers:
+            unsafe.append(operation.key)
+    return unsafe
+
+
+def _takes_out(operation: Operation) -> bool:
+    if operation.resource is not SERVER or operation.before.get("status") != "active":
+        return False
+    return operation.action == "delete" or operation.after.get("status") == "inactive"
+
+
+def _is_healthy(server: Observed) -> bool:
+    states = server.server_state
+    return server.values["status"] == "active" and bool(states) and all(state.get("status") == "UP" for state in states)
+
+
 class _Planner:
     def __init__(self, desired: Desired, snapshot: Snapshot) -> None:
         self._desired = desired
@@ -182,6 +215,8 @@ class _Planner:
         frontend_pairs = [(item, _match(FRONTEND, item, snapshot.frontends)) for item in desired.frontends]
         _check_twins(farm_pairs)
         _check_twins(frontend_pairs)
+        _check_renames(farm_pairs)
+        _check_renames(frontend_pairs)
 
         farms = [
             (self._farm(farm, observed), farm, observed)
@@ -272,7 +307,7 @@ class _Planner:
     def _servers(self, end: EndFarm, farm: DesiredFarm, observed: Observed | None) -> None:
         existing = self._snapshot.servers_of(observed.protocol, observed.id) if observed else []
         old_port = (observed.values if observed else end.values).get("port")
-        pairs = [(server, _match_server(server, existing, old_port)) for server in farm.servers or ()]
+        pairs = _match_servers(farm.servers or (), existing, old_port, end.values.get("port"))
         _check_twin_servers(pairs, end.values.get("port"))
         for server, match in pairs:
             if server.present:
@@ -475,10 +510,39 @@ def _check_twins(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
     """Two entries of a task must not mean the same object."""
     seen: dict[t.Any, str] = {}
     for wanted, observed in pairs:
-        identity = (wanted.protocol, observed.id) if observed else (wanted.protocol, wanted.zone, wanted.name)
+        identifier = observed.id if observed else wanted.id
+        identity = (wanted.protocol, identifier) if identifier else (wanted.protocol, wanted.zone, wanted.name)
         if identity in seen:
             raise InvalidInput(f"{seen[identity]} and {wanted.where} are the same object; keep one of them")
         seen[identity] = wanted.where
+
+
+def _check_renames(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
+    """An entry that is known by its name must not get a namesake, or the next run could not tell them apart."""
+    seen: dict[t.Any, _Wanted] = {}
+    for wanted, observed in pairs:
+        if not wanted.present:
+            continue
+        end = {**(observed.values if observed else {}), **wanted.values}
+        other = seen.setdefault((wanted.protocol, end.get("zone"), end.get("display_name")), wanted)
+        if other is not wanted and (other.id is None or wanted.id is None):
+            raise InvalidInput(
+                f"{other.where} and {wanted.where} would have the same name in zone {end.get('zone')}; "
+                "give one of them another display_name"
+            )
+
+
+def _match_servers(
+    wanted: t.Sequence[DesiredServer],
+    existing: t.Sequence[Observed],
+    old_farm_port: int | None,
+    farm_port: int | None,
+) -> list[tuple[DesiredServer, Observed | None]]:
+    """Each wanted server with the one it means, by the port it has now, else by the one it will inherit."""
+    pairs = [(server, _match_server(server, existing, old_farm_port)) for server in wanted]
+    taken = {match.id for _, match in pairs if match}
+    free = [server for server in existing if server.id not in taken]
+    return [(server, match or _match_server(server, free, farm_port)) for server, match in pairs]
 
 
 def _match_server(wanted: DesiredServer, existing: t.Sequence[Observed], farm_port: int | None) -> Observed | None:
@@ -501,10 +565,14 @@ def _check_twin_servers(pairs: t.Sequence[tuple[DesiredServer, Observed | None]]
     seen: set[t.Any] = set()
     for wanted, observed in pairs:
         port = wanted.values.get("port") or farm_port
-        identity = observed.id if observed else (wanted.values.get("address"), port)
+        identity = (observed.id if observed else wanted.id) or (wanted.values.get("address"), port)
         if identity in seen:
             raise InvalidInput(f"{wanted.where} stands twice in the list; keep one entry for each address and port")
         seen.add(identity)
+    addresses = [wanted.values["address"] for wanted, _ in pairs if wanted.id is None]
+    for wanted, _ in pairs:
+        if wanted.id is None and "port" not in wanted.values and addresses.count(wanted.values["address"]) > 1:
+            raise InvalidInput(f"{wanted.where}: the list has this address more than once; give each entry its port")
 
 
 def _changes(resource: Resource, wanted: Values, current: Values, where: str) -> Values:

@@ -19,6 +19,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._planner import (
     Plan,
     deployment_gaps,
     make_plan,
+    unsafe_drains,
     unwatchable,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._refresher import Refresher
@@ -149,9 +150,19 @@ class _Run:
             )
         if self._options["wait_for_healthy"]:
             self._check_watchable(plan)
+        if self._options["require_healthy_peers"]:
+            self._check_drains(plan, snapshot)
         if zones:
             self._reader.add_all_frontends(snapshot)
             check_deployable(plan, snapshot)
+
+    def _check_drains(self, plan: Plan, snapshot: Snapshot) -> None:
+        unsafe = unsafe_drains(plan, snapshot)
+        if unsafe:
+            raise InvalidInput(
+                f"require_healthy_peers: {', '.join(unsafe)} would leave the farm without a server that is healthy on "
+                "every instance; bring another server up first"
+            )
 
     def _check_watchable(self, plan: Plan) -> None:
         unwatched = unwatchable(plan)

@@ -124,14 +124,12 @@ def _prepare(options: argparse.Namespace) -> State:
 def _boot(state: State, options: argparse.Namespace) -> None:
     started = time.monotonic()
     machines = backends(state.backends)
-    say(f"booting {', '.join(host.name for host in machines)} ({state.release})")
     processes = [hosts.start(host, Path(state.image)) for host in machines]
     if not options.no_simulator:
-        say("starting the simulated API")
         simulation.start(options.python)
     for host, process in zip(machines, processes, strict=True):
         hosts.await_booted(host, process)
-    say(f"up after {time.monotonic() - started:.1f} s")
+    say(f"up with {state.backends} backends of {state.release} after {time.monotonic() - started:.1f} s")
 
 
 def _down(_options: argparse.Namespace) -> None:

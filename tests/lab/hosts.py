@@ -34,6 +34,7 @@ def start(host: Node, image: Path) -> subprocess.Popen[bytes] | None:
     """Boot the host unless it runs. A host whose supervisor was killed is lost and starts afresh."""
     if _supervised(host):
         return None
+    say(f"booting {host.name}")
     network.kill(host.namespace)
     supervisor = (sys.executable, "-m", "lab.supervisor", host.name, str(image))
     return network.spawn(host, _log(host), "unshare", "--mount", *supervisor)

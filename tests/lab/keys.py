@@ -17,7 +17,7 @@ HOST_KEY_TYPES = ("ed25519", "ecdsa")
 
 
 def create(hosts: list[Node]) -> None:
-    SSH.mkdir(mode=0o700)
+    SSH.mkdir(mode=0o700, parents=True)
     _generate(PRIVATE_KEY, "ed25519", "mailops-lab")
     KNOWN_HOSTS.write_text("".join(line for host in hosts for line in _host_keys(host)))
 

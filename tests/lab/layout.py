@@ -17,7 +17,9 @@ CACHE = Path("/var/cache/mailops-lab")
 STATE = Path("/run/mailops-lab")
 LOCK = Path("/run/mailops-lab.lock")
 LOGS = STATE / "log"
-SSH = STATE / "ssh"
+# The home directory of whoever connects to the hosts: paramiko looks for known hosts nowhere else.
+HOME = STATE / "home"
+SSH = HOME / ".ssh"
 HOSTS_FILE = STATE / "hosts"
 
 NAMESPACE_PREFIX = "mailops-"

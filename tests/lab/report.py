@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import hosts, keys, network, simulation
-from .layout import API_PORT, BALANCER_INSIDE, CLIENT_ADDRESSES, STATE, ZONES, Node, backends, nodes
+from .layout import API_PORT, BALANCER_INSIDE, CLIENT_ADDRESSES, HOME, STATE, ZONES, Node, backends, nodes
 from .state import State
 
 
@@ -17,6 +17,7 @@ def status(state: State) -> dict[str, Any]:
     return {
         "release": state.release,
         "state_dir": str(STATE),
+        "home": str(HOME),
         "hosts": {node.name: _node(node) for node in nodes(state.backends)},
         "api": _api(),
         "service_addresses": {name: zone.addresses[0] for name, zone in ZONES.items()},

@@ -11,7 +11,7 @@ import subprocess
 
 from . import network
 from .layout import API_PORT, BALANCER, BALANCER_INSIDE, LOGS, STATE, ZONES
-from .system import LabError, poll, tail
+from .system import LabError, poll, say, tail
 
 START_TIMEOUT = 60
 LOG = LOGS / "simulator.log"
@@ -43,6 +43,7 @@ def environment() -> dict[str, str]:
 
 
 def _spawn(python: str) -> subprocess.Popen[bytes]:
+    say("starting the simulated API")
     network.kill(BALANCER.namespace)
     LOG.unlink(missing_ok=True)
     return network.spawn(BALANCER, LOG, *_command(python))

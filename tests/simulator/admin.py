@@ -75,7 +75,7 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         return JSONResponse({zone: objects(live, zone) for zone, live in sim.state.live.items()})
 
     async def put_clock(request: Request) -> Response:
-        sim.state.clock_skew = float((await json_body(request))["skew"])
+        sim.state.clock_skew = float((await json_body(request)).get("skew", 0))
         return JSONResponse(None)
 
     async def put_health(request: Request) -> Response:

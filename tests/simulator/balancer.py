@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
+import shutil
 from pathlib import Path
 
 from .configuration import Configuration
@@ -124,15 +125,16 @@ class Haproxy:
         if self.processes:
             takeover = ["-x", str(socket_path(self.directory)), "-sf", str(self.processes[-1].pid)]
         log = self.directory / "haproxy.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:  # the old process still writes there too
+            before = output.tell()
             process = await asyncio.create_subprocess_exec(
-                "haproxy", "-db", "-f", str(path), *takeover, stdout=output, stderr=output
+                *bound_to_us(), "haproxy", "-db", "-f", str(path), *takeover, stdout=output, stderr=output
             )
         if not await self._ready(process):
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-            raise DeployError(alerts(log.read_text()))
+            raise DeployError(alerts(log.read_bytes()[before:].decode(errors="replace")))
         self.processes.append(process)
 
     async def _ready(self, process: asyncio.subprocess.Process) -> bool:
@@ -181,6 +183,11 @@ class Haproxy:
             await process.wait()
         self.processes.clear()
         self.text = None
+
+
+def bound_to_us() -> list[str]:
+    """A prefix with which the kernel ends HAProxy when the simulator is killed, where util-linux is installed."""
+    return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
 
 
 def alerts(output: str) -> str:

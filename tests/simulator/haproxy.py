@@ -28,13 +28,14 @@ SEND_PROXY = {
     "v2-ssl-cn": "send-proxy-v2-ssl-cn",
 }
 OCO_PORT = 79  # fixed
+CHECK_TIMEOUT = 5  # seconds, at least 1 of them whatever the time scale
 FALL = 2  # "two consecutive failures" (guide "create probes")
 
 
 def render(configuration: Configuration, zone: Zone, settings: Settings, directory: Path) -> str:
     """``directory`` holds the zone's runtime socket and the certificate of its TLS listeners."""
     records = configuration.in_zone(zone.name)
-    lines = [*global_section(zone, directory)]
+    lines = [*global_section(zone, settings, directory)]
     for record in records:
         if record.resource.protocol == "udp":
             continue
@@ -53,7 +54,7 @@ def certificate_path(directory: Path) -> Path:
     return directory / "certificate.pem"
 
 
-def global_section(zone: Zone, directory: Path) -> Iterator[str]:
+def global_section(zone: Zone, settings: Settings, directory: Path) -> Iterator[str]:
     yield "global"
     yield f"    stats socket {quote(str(socket_path(directory)))} mode 600 level admin expose-fd listeners"
     yield "    nbthread 1"
@@ -64,7 +65,7 @@ def global_section(zone: Zone, directory: Path) -> Iterator[str]:
     yield "    timeout connect 5s"
     yield "    timeout client 10m"
     yield "    timeout server 10m"
-    yield "    timeout check 5s"
+    yield f"    timeout check {round(max(CHECK_TIMEOUT * settings.time_scale, 1) * 1000)}ms"
     if zone.source:
         yield f"    source {zone.source}"
 

@@ -24,7 +24,7 @@ DEFAULT_INTERVAL = 30
 FIRST_INSTANCE = 1001
 
 # Result of a successful check by probe type, in HAProxy's words; for a simulator without HAProxy.
-SUCCESS = {"smtp": ("L7OK", "250"), "http": ("L7OK", "200"), "mysql": ("L7OK", "0"), "pgsql": ("L7OK", "0")}
+SUCCESS = {"smtp": ("L7OK", "221"), "http": ("L7OK", "200"), "mysql": ("L7OK", "0"), "pgsql": ("L7OK", "0")}
 
 
 def probe_of(configuration: Configuration, server: Record) -> dict[str, Any] | None:
@@ -125,16 +125,13 @@ class Health:
         checked = checks.last(now) if checks else None
         report = self.reports.get(key) if self.sim.settings.haproxy else self._assumed(zone, server, checks, now)
         report = report or Report("no check")
-        status = report.status
-        if status == "DRAIN":
-            status = self.sim.switches["weight_zero_status"]
         state = {
             "checkCode": report.check_code or None,
             "checkStatus": report.check_status or None,
             "checkTime": self.sim.date(checked + self.sim.state.clock_skew) if checked else None,
             "instanceId": instance,
             "lastCheckContent": report.content or None,
-            "status": status,
+            "status": report.status,
         }
         return state | self.sim.state.health.get(server.values["address"], {})
 
@@ -142,9 +139,8 @@ class Health:
         """Without HAProxy every server is healthy; PUT /_simulator/health says otherwise."""
         if checks is None:
             return Report("no check")
-        status = "DRAIN" if server.values["weight"] == 0 else "UP"
         if checks.seen is None or checks.seen > now:
-            return Report(status, "INI")
+            return Report("UP", "INI")
         probe = probe_of(self.sim.state.live[zone], server)
         check_status, code = SUCCESS.get(probe["type"] if probe else "", ("L4OK", ""))
-        return Report(status, check_status, code)
+        return Report("UP", check_status, code)

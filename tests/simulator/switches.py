@@ -112,9 +112,6 @@ SWITCHES = (
     Switch("lists_shuffled", ON_OFF, "on", "ids (routes excepted) and block lists come in any order"),
     Switch("server_state_missing", ("empty", "null", "absent"), "empty", "serverState before a server is deployed"),
     Switch(
-        "weight_zero_status", ("DRAIN", "UP"), "DRAIN", "status of a healthy server of weight 0 (HAProxy says DRAIN)"
-    ),
-    Switch(
         "pagination_mode", ("expanded", "ignored"), "expanded", "X-Pagination-Mode: CachedObjectList-Pages on lists"
     ),
     Switch("page_cache_seconds", (), 0, "age up to which such an expanded list is answered from a cache"),

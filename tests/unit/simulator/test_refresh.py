@@ -118,7 +118,7 @@ def test_health_without_haproxy(deployable: Service) -> None:
     first = deployable.get(path)["serverState"]
     assert [(state["status"], state["checkStatus"], state["checkTime"]) for state in first] == [("UP", "INI", None)]
     checked = eventually(lambda: (found := deployable.get(path)["serverState"])[0]["checkTime"] and found[0])
-    assert (checked["status"], checked["checkStatus"], checked["checkCode"]) == ("UP", "L7OK", "250")
+    assert (checked["status"], checked["checkStatus"], checked["checkCode"]) == ("UP", "L7OK", "221")
     deployable.simulator.admin("PUT", "health", {"192.0.2.11": {"status": "DOWN", "lastCheckContent": "421"}})
     down = deployable.get(path)["serverState"][0]
     assert (down["status"], down["lastCheckContent"]) == ("DOWN", "421")

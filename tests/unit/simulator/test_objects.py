@@ -180,7 +180,7 @@ def test_frontend_names_a_farm_of_its_protocol(service: Service) -> None:
 @pytest.mark.parametrize("field", ["defaultFarmId", "defaultSslId"])
 def test_id_0_breaks_the_api(service: Service, field: str) -> None:
     with pytest.raises(ovh.exceptions.APIError) as caught:
-        service.frontend(**{field: 0})
+        service.post("tcp/frontend", **{"zone": "gra", "port": "25", field: 0})
     assert caught.value.response.status_code == 500
 
 

@@ -40,6 +40,7 @@ EFFECTIVE = (
     "inet_interfaces",
     "inet_protocols",
     "mail_version",
+    "myhostname",
     "mynetworks",
     "postscreen_upstream_proxy_protocol",
     "queue_directory",
@@ -601,8 +602,7 @@ def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> N
     _refuse_unused(after, request, known)
     _refuse_undefined(after, request)
     _refuse_misplaced(after, request)
-    for service, entry in after.entries.items():
-        _refuse_protocol(after, service, entry)
+    _refuse_protocol(after, request)
     if request.listener and request.listener.enabled:
         _refuse_unguarded(after, request.listener)
 
@@ -667,12 +667,18 @@ def _refuse_misplaced(after: Settings, request: Request) -> None:
             raise PostfixError(f"{setting.option}: behind postscreen the PROXY header is postscreen's to read")
 
 
-def _refuse_protocol(after: Settings, service: str, entry: Entry) -> None:
+def _refuse_protocol(after: Settings, request: Request) -> None:
     """``postfix check`` accepts any value here; smtpd and postscreen then die at once."""
-    parameter = PROXY_PARAMETERS.get(entry.command)
-    value = after.value(service, parameter) if parameter else ""
-    if value not in ("", "haproxy"):
-        raise PostfixError(f"{parameter} = {value} for {service}: Postfix takes haproxy or nothing and would not start")
+    options = {(setting.service, setting.name): setting.option for setting in _requested(request)}
+    for service, entry in after.entries.items():
+        parameter = PROXY_PARAMETERS.get(entry.command)
+        value = after.value(service, parameter) if parameter else ""
+        if parameter and value not in ("", "haproxy"):
+            own, general = options.get((service, parameter)), options.get((None, parameter))
+            raise PostfixError(
+                f"{own or general or parameter}: {service} can not start with {value!r}; write haproxy, or an empty "
+                "text for no PROXY header"
+            )
 
 
 def _refuse_unguarded(after: Settings, listener: Listener) -> None:

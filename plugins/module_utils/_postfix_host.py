@@ -104,7 +104,8 @@ def must(*command: str, directory: str | None = None) -> Result:
 def _reason(err: str) -> str:
     """The lines of a Postfix command's stderr that say why it failed."""
     lines = [line.strip() for line in err.splitlines() if line.strip()]
-    return "; ".join([line for line in lines if "warning:" not in line] or lines) or "no reason given, see the mail log"
+    fatal = [line for line in lines if "fatal:" in line or "error:" in line]
+    return "; ".join(fatal or lines) or "no reason given, see the mail log"
 
 
 def is_installed() -> bool:
@@ -352,7 +353,8 @@ def check_directory(directory: str) -> str | None:
     return None if result.code == 0 else _reason(result.err)
 
 
-_TRIAL = "EHLO localhost\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nQUIT\r\n"
+# Not the bare <postmaster>: Postfix takes that without looking at any restriction.
+_TRIAL = "EHLO localhost\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster@{hostname}>\r\nQUIT\r\n"
 # The trial must reach the restrictions, and must reach nobody else: no permission by address, no milters, no
 # notices to the postmaster, no TLS, and all commands in one go.
 _TRIAL_OVERRIDES = {
@@ -364,7 +366,7 @@ _TRIAL_OVERRIDES = {
 }
 
 
-def try_smtpd(daemon_directory: str, directory: str, overrides: Mapping[str, str], running: bool = True) -> str | None:
+def try_smtpd(settings: Settings, directory: str, overrides: Mapping[str, str], running: bool) -> str | None:
     """What is wrong when smtpd itself reads a configuration, or None.
 
     smtpd ends at once on a bad number, time, boolean or an impossible restriction list, and answers 451 4.3.x where it
@@ -372,8 +374,9 @@ def try_smtpd(daemon_directory: str, directory: str, overrides: Mapping[str, str
     restrictions of a network client. Without a running Postfix it starts, and then waits for its helpers in vain.
     """
     options = [f"-o{name}={value}" for name, value in {**overrides, **_TRIAL_OVERRIDES}.items()]
-    smtpd = os.path.join(daemon_directory, "smtpd")
-    result = run(smtpd, "-S", "-u", *options, directory=directory, text=_TRIAL, timeout=15 if running else 3)
+    smtpd = os.path.join(settings.effective["daemon_directory"], "smtpd")
+    text = _TRIAL.format(hostname=settings.effective["myhostname"])
+    result = run(smtpd, "-S", "-u", *options, directory=directory, text=text, timeout=15 if running else 3)
     if result.code not in (0, None):
         return "smtpd does not start with it"
     answers = [line for line in result.out.splitlines() if line.startswith(("451 4.3.0", "451 4.3.5"))]

@@ -192,13 +192,13 @@ def _to_try(prepared: Prepared) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _try_service(prepared: Prepared, copy: str, service: str, overrides: Mapping[str, str], running: bool) -> None:
-    daemons, directory = prepared.instance.daemon_directory, prepared.instance.directory
-    problem = host.try_smtpd(daemons, copy, overrides, running)
+    directory, before = prepared.instance.directory, prepared.before
+    problem = host.try_smtpd(prepared.after, copy, overrides, running)
     if problem is None:
         return
-    entry = prepared.before.entries.get(service)
-    old = {name: prepared.before.expanded[service, name] for name in entry.overrides} if entry else {}
-    if prepared.changes and host.try_smtpd(daemons, directory, old, running):
+    entry = before.entries.get(service)
+    old = {name: before.expanded[service, name] for name in entry.overrides} if entry else {}
+    if prepared.changes and host.try_smtpd(before, directory, old, running):
         prepared.warnings.append(f"{service}: {problem}; it was so before this change")
         return
     mine = [change for change in prepared.changes if change.parameter and change.service in (None, service)]
@@ -206,7 +206,7 @@ def _try_service(prepared: Prepared, copy: str, service: str, overrides: Mapping
         change
         for change in mine
         if change.after is not None
-        and host.try_smtpd(daemons, directory, {**old, str(change.parameter): change.after}, running)
+        and host.try_smtpd(before, directory, {**old, str(change.parameter): change.after}, running)
     ]
     raise PostfixError(f"{service}: {problem}{_culprits(guilty or mine)}")
 
@@ -309,20 +309,17 @@ class Transaction:
     def _wait_until_up(self, required: Sequence[postfix.Endpoint], restarted: bool) -> None:
         deadline = time.monotonic() + self._timeout
         while True:
-            trouble = self._trouble(required, restarted)
-            if not trouble:
+            now = self._instance.stamp()
+            if now is None:  # nobody would start it again
+                raise PostfixError("Postfix is not running after the change; the mail log says why")
+            if restarted and self._old_stamp and now.master == self._old_stamp.master:
+                raise PostfixError("Postfix has not been restarted: the old master process still runs")
+            trouble = "; ".join(host.problems(required).values())
+            if not trouble and self._instance.is_running():
                 return
             if time.monotonic() > deadline:
                 raise PostfixError(trouble)
             time.sleep(0.2)
-
-    def _trouble(self, required: Sequence[postfix.Endpoint], restarted: bool) -> str:
-        now = self._instance.stamp()
-        if now is None:
-            return "Postfix is not running after the change; the mail log says why"
-        if restarted and self._old_stamp and now.master == self._old_stamp.master:
-            return "Postfix has not been restarted: the old master process still runs"
-        return "; ".join(host.problems(required).values())
 
     def _record(self, applied: Mapping[str, str]) -> None:
         """Remember what the running master has, unless somebody has edited it meanwhile."""

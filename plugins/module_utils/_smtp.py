@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import smtplib
 import socket
 import ssl
@@ -255,3 +256,34 @@ def _first_line(connection: socket.socket) -> tuple[int | None, str]:
     with connection.makefile("rb") as stream:
         line = stream.readline(1000).decode("utf-8", "replace").strip()
     return (int(line[:3]) if line[:3].isdigit() else None), line
+
+
+def missed_expectations(
+    transcript: Transcript,
+    code: int | None = None,
+    banner: str | None = None,
+    capabilities: Sequence[str] = (),
+    rcpt_code: int | None = None,
+    accepted: bool | None = None,
+) -> list[str]:
+    """In words, what a conversation was expected to bring and did not."""
+    said = f"{transcript.banner.code} {transcript.banner.text}" if transcript.banner else "nothing"
+    because = f" ({transcript.error})" if transcript.error else ""
+    missed = []
+    if code is not None and (transcript.banner is None or transcript.banner.code != code):
+        missed.append(f"expected a greeting with {code}, got {said}{because}")
+    if banner is not None and not (transcript.banner and re.search(banner, transcript.banner.text)):
+        missed.append(f"expected a greeting that contains {banner}, got {said}{because}")
+    absent = [name for name in capabilities if name.lower() not in transcript.capabilities]
+    if absent:
+        missed.append(f"expected {', '.join(absent)} among the capabilities{because}")
+    answers = [reply for reply in transcript.replies if reply.command == "RCPT"]
+    wrong = [reply for reply in answers if reply.code != rcpt_code]
+    if rcpt_code is not None and (wrong or not answers):
+        got = f"{wrong[0].code} {wrong[0].text}" if wrong else "no answer to it"
+        missed.append(f"expected {rcpt_code} for each recipient, got {got}{because}")
+    if accepted is not None and transcript.accepted != accepted:
+        last = transcript.replies[-2:-1] or transcript.replies
+        got = f"{last[0].command} was answered {last[0].code} {last[0].text}" if last else f"got {said}"
+        missed.append(f"expected the message to be {'taken' if accepted else 'refused'}; {got}{because}")
+    return missed

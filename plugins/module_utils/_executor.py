@@ -18,21 +18,34 @@ CREATION_ATTEMPTS = 3
 
 
 class Executor:
-    """Writes to one service. ``done`` are the reports of what was carried out, ids of new objects included."""
+    """Writes to one service. ``done`` are the reports of what was carried out, ids of new objects included.
 
-    def __init__(self, api: Api, reader: Reader) -> None:
+    :param wait_for_refresh: waits for a running refresh, and says whether there was one.
+    """
+
+    def __init__(self, api: Api, reader: Reader, wait_for_refresh: t.Callable[[], bool] = lambda: False) -> None:
         self._api = api
         self._reader = reader
+        self._wait_for_refresh = wait_for_refresh
         self._farm_ids: dict[tuple[str, str], int] = {}
         self.done: list[Values] = []
 
     def run(self, operations: t.Sequence[Operation]) -> None:
         """:raises ApiError: at the first operation that fails; ``done`` then tells how far it came."""
         for operation in operations:
-            self.done.append(operation.report(self._carry_out(operation)))
+            self.done.append(operation.report(self._carry_out_in_turn(operation)))
 
     def farm_id(self, farm: FarmRef) -> int:
         return farm.id or self._farm_ids[farm.protocol, farm.key]
+
+    def _carry_out_in_turn(self, operation: Operation) -> int:
+        """The API may answer 409 to a write while a refresh runs: then wait, and try once more."""
+        try:
+            return self._carry_out(operation)
+        except ApiError as error:
+            if error.status != 409 or not self._wait_for_refresh():
+                raise
+        return self._carry_out(operation)
 
     def _carry_out(self, operation: Operation) -> int:
         farm_id = self.farm_id(operation.farm) if operation.farm else None

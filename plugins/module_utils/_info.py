@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import FARM, FRONTEND, Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Reader
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Reader, by_zone
 
 
 def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
@@ -19,12 +19,16 @@ def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
     service = reader.service()
     result: Values = {
         "service": snake_case(service),
-        "zones": sorted(zone.lower() for zone in service.get("zone") or []),
+        "zones": _zones(service),
     }
     for part, read in PARTS.items():
         if part in parts:
             result[part] = read(api, reader, service)
     return result
+
+
+def _zones(service: Values) -> list[str]:
+    return sorted(zone.lower() for zone in service.get("zone") or [])
 
 
 def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
@@ -37,8 +41,8 @@ def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
     ]
 
 
-def _pending_changes(_api: Api, reader: Reader, _service: Values) -> dict[str, int]:
-    return reader.pending()
+def _pending_changes(_api: Api, reader: Reader, service: Values) -> dict[str, int]:
+    return by_zone(reader.pending(), _zones(service))
 
 
 def _quota(api: Api, reader: Reader, _service: Values) -> list[Values]:

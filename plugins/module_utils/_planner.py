@@ -385,16 +385,20 @@ class _Planner:
         _check_one_list_of_sources(after, frontend.where)
         key = _key(frontend.protocol, current)
         operation = _update(observed, key, zones, changes)
-        old = _farm_by_id(frontend.protocol, current["default_farm_id"], farms)
         target_id = target.id if target else None
         if target_id != current["default_farm_id"] or (target and target.id is None):
-            operation.before["default_farm"] = old.key if old else None
+            operation.before["default_farm"] = self._farm_key(frontend.protocol, current["default_farm_id"])
             operation.after["default_farm"] = target.key if target else None
             operation.values["default_farm_id"] = target
             after["default_farm_id"] = target_id
         if operation.values:
             self._in.append(operation)
         return EndFrontend(key, frontend.protocol, after, observed.id, target)
+
+    def _farm_key(self, protocol: str, farm_id: int | None) -> str | None:
+        """The key of a farm as it is now, also of one that is to go."""
+        found = (farm for farm in self._snapshot.farms if (farm.protocol, farm.id) == (protocol, farm_id))
+        return next((_key(protocol, farm.values) for farm in found), None)
 
     def _new_frontend(self, frontend: DesiredFrontend, wanted: Values, target: FarmRef | None) -> EndFrontend:
         values = _creation(FRONTEND, frontend.protocol, wanted, frontend.where)
@@ -644,8 +648,8 @@ def _farm_by_name(frontend: DesiredFrontend, zone: str | None, farms: t.Sequence
         protocols = ", ".join(sorted({farm.ref.protocol for farm in named}))
         raise InvalidInput(f"{what} has protocol {protocols}, the frontend {frontend.protocol}; they must be the same")
     raise InvalidInput(
-        f"{what} is not the name of a {frontend.protocol} farm, and a frontend's farm has its protocol; create the farm "
-        "first, list it in farms, or correct the name or the protocol"
+        f"{what} is not the name of a {frontend.protocol} farm, and a frontend's farm has its protocol; create the "
+        "farm first, list it in farms, or correct the name or the protocol"
     )
 
 

@@ -23,7 +23,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import (
     RefreshFailed,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._planner import FarmRef
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import FARM, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import ALL_ZONES, FARM, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Reader
 
 ROUNDS = 3  # how often changes that are still waiting after a refresh are refreshed again
@@ -53,7 +53,7 @@ class Refresher:
             self._refresh_once(waiting, set(service_zones), wait)
             if not wait:
                 return
-            waiting = set(self._reader.pending()) & set(zones)
+            waiting = self._still_waiting(set(zones), set(service_zones))
             if not waiting:
                 return
         raise RefreshFailed(
@@ -61,6 +61,20 @@ class Refresher:
             "changing this service at the moment: run again when they are done",
             tasks=self.tasks,
         )
+
+    def _still_waiting(self, zones: set[str], service_zones: set[str]) -> set[str]:
+        pending = set(self._reader.pending())
+        # What waits in "all" is over only when every zone is refreshed.
+        if ALL_ZONES in pending and zones == service_zones:
+            return zones
+        return pending & zones
+
+    def wait_for_running(self) -> bool:
+        """Wait until no refresh runs; False if none did.
+
+        :raises RefreshFailed: when that takes too long.
+        """
+        return self._wait_for_running(_Deadline(self._timeout))
 
     def _refresh_once(self, zones: set[str], service_zones: set[str], wait: bool) -> None:
         # One refresh without zone covers all zones, as in OVHcloud's own web client.
@@ -88,7 +102,8 @@ class Refresher:
             if not deadline.sleep():
                 raise RefreshFailed(f"no refresh could be started within {self._timeout:g} s: {reason}")
 
-    def _wait_for_running(self, deadline: _Deadline) -> None:
+    def _wait_for_running(self, deadline: _Deadline) -> bool:
+        waited = False
         while True:
             running = [
                 task
@@ -96,7 +111,8 @@ class Refresher:
                 for task in self._api.get(f"{self._reader.root}/task", action="refreshIplb", status=status)
             ]
             if not running:
-                return
+                return waited
+            waited = True
             if not deadline.sleep():
                 listed = ", ".join(str(task) for task in running)
                 raise RefreshFailed(
@@ -175,8 +191,10 @@ def _trouble(server: Observed, since: datetime | None) -> str | None:
         return None
     if not server.server_state:
         return "no check reported yet"
+    # HAProxy calls a server without weight, which gets no connections but is checked, UP or DRAIN.
+    healthy = ("UP", "DRAIN") if server.values["weight"] == 0 else ("UP",)
     for state in server.server_state:
-        if state.get("status") != "UP":
+        if state.get("status") not in healthy:
             return _last_check(state)
         checked = _time(state.get("checkTime"))
         if since and (checked is None or checked <= since):

@@ -129,8 +129,9 @@ class _Run:
         self._describe(plan, foreign, zones)
         if self._module.check_mode:
             return
-        executor = self._write(plan)
-        self._make_live(plan, snapshot, zones, executor)
+        refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
+        executor = self._write(plan, refresher)
+        self._make_live(plan, snapshot, zones, executor, refresher)
         self._result["farms"], self._result["frontends"] = _objects(plan, executor)
 
     def _zones_to_refresh(self, plan: Plan, foreign: dict[str, int]) -> set[str]:
@@ -184,8 +185,8 @@ class _Run:
             listed = ", ".join(f"{number} in {zone}" for zone, number in foreign.items())
             self._module.warn(f"changes that this run did not make were waiting and go live with it: {listed}")
 
-    def _write(self, plan: Plan) -> Executor:
-        executor = Executor(self._api, self._reader)
+    def _write(self, plan: Plan, refresher: Refresher) -> Executor:
+        executor = Executor(self._api, self._reader, refresher.wait_for_running)
         try:
             executor.run(plan.operations)
         except IplbError:
@@ -194,8 +195,9 @@ class _Run:
         self._result["plan"] = executor.done
         return executor
 
-    def _make_live(self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor) -> None:
-        refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
+    def _make_live(
+        self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor, refresher: Refresher
+    ) -> None:
         try:
             if zones:
                 refresher.refresh(zones, snapshot.zones, self._options["wait"])

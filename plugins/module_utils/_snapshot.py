@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._api import Api, segment
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import ApiError, InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
+    ALL_ZONES,
     FARM,
     FRONTEND,
     PROTOCOLS,
@@ -87,12 +88,8 @@ class Reader:
 
     def snapshot(self, scope: Scope) -> Snapshot:
         service = self.service()
-        snapshot = Snapshot(
-            self._name,
-            sorted(zone.lower() for zone in service.get("zone") or []),
-            service,
-            pending=self.pending(),
-        )
+        zones = sorted(zone.lower() for zone in service.get("zone") or [])
+        snapshot = Snapshot(self._name, zones, service, pending=by_zone(self.pending(), zones))
         snapshot.farms = self.objects(FARM, scope.farms)
         farms = [farm for farm in snapshot.farms if scope.wants_servers_of(farm)]
         snapshot.servers = self.servers(farms)
@@ -131,7 +128,7 @@ class Reader:
         return f"; these credentials see {', '.join(names)}" if names else "; these credentials see no load balancer"
 
     def pending(self) -> dict[str, int]:
-        """Number of waiting changes by zone; zones without are left out."""
+        """Number of waiting changes by zone, which may be ``all``; zones without are left out."""
         answer = self._api.get(f"{self.root}/pendingChanges") or []
         return {item["zone"].lower(): item["number"] for item in answer if item["number"]}
 
@@ -192,6 +189,13 @@ class Reader:
         path = f"{self.root}/{protocol}/route"
         routes = self._read([f"{path}/{item}" for item in self._api.get(path)])
         return [(protocol, route["frontendId"]) for route in routes if route and route["frontendId"] and route["rules"]]
+
+
+def by_zone(pending: dict[str, int], zones: t.Iterable[str]) -> dict[str, int]:
+    """Changes waiting in each zone of the service: those in ``all`` wait in every one."""
+    everywhere = pending.get(ALL_ZONES, 0)
+    counts = {zone: pending.get(zone, 0) + everywhere for zone in zones}
+    return {zone: number for zone, number in counts.items() if number}
 
 
 def _has_target(frontend: Observed) -> bool:

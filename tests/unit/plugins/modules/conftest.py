@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _api, _refresher
+
 from simulator.launcher import Running, running
 from unit.plugins.modules.harness import Service
 

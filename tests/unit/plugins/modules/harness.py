@@ -14,6 +14,7 @@ from typing import Any
 
 import requests
 from ansible.module_utils.testing import patch_module_args
+
 from simulator.credentials import ACCESS_TOKEN
 from simulator.launcher import TIMEOUT, Running
 
@@ -36,24 +37,24 @@ class Service:
         }
         self.output = ""
 
-    # Tasks
+    # Tasks. Options overrule the connection; ``check=True`` is check mode.
 
-    def run(self, module: str, *, check: bool = False, **options: Any) -> Values:
-        """The result of a task that has to succeed. Options overrule the connection; ``check`` is check mode."""
-        result = self._run(module, check, options)
+    def run(self, module: str, **options: Any) -> Values:
+        """The result of a task that has to succeed."""
+        result = self._run(module, **options)
         assert not result.get("failed"), result["msg"]
         return result
 
-    def fail(self, module: str, *, check: bool = False, **options: Any) -> str:
+    def fail(self, module: str, **options: Any) -> str:
         """The message of a task that has to fail."""
-        return str(self.failure(module, check=check, **options)["msg"])
+        return str(self.failure(module, **options)["msg"])
 
-    def failure(self, module: str, *, check: bool = False, **options: Any) -> Values:
-        result = self._run(module, check, options)
+    def failure(self, module: str, **options: Any) -> Values:
+        result = self._run(module, **options)
         assert result.get("failed"), f"succeeded: {result}"
         return result
 
-    def _run(self, module: str, check: bool, options: Values) -> Values:
+    def _run(self, module: str, check: bool = False, **options: Any) -> Values:
         arguments = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_diff": True}
         entry = import_module(f"{MODULES}.{module}")
         output = io.StringIO()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
+
 from unit.plugins.modules.harness import Service, Values
 
 

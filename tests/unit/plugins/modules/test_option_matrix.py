@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+
 from unit.plugins.modules.harness import MODULES, Service, Values
 
 STAGE = {"refresh": False}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from unit.plugins.modules.harness import Service, Values
 from unit.plugins.modules.test_option_matrix import spec
 

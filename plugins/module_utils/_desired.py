@@ -178,13 +178,14 @@ def desired_load_balancer(written: Values) -> Desired:
     frontends = [
         desired_frontend(item, f"frontends[{index}]") for index, item in enumerate(written.get("frontends") or [])
     ]
+    protocols = written.get("purge_protocols")
     desired = Desired(
         tuple(farms),
         tuple(frontends),
         purge_farms=bool(written.get("purge_farms")),
         purge_servers=bool(written.get("purge_servers")),
         purge_frontends=bool(written.get("purge_frontends")),
-        purge_protocols=frozenset(written.get("purge_protocols") or ["tcp"]),
+        purge_protocols=frozenset(["tcp"] if protocols is None else protocols),
     )
     _check_purge(desired)
     return desired

@@ -312,7 +312,7 @@ def merge_probe(wanted: Values | None, current: Values | None, where: str) -> Va
     if wanted is None:
         return None
     current = current or {}
-    probe_type = wanted.get("type") or current.get("type") or "tcp"
+    probe_type = wanted.get("type", current.get("type")) or "tcp"
     same_type = current.get("type") == probe_type
     kept = current if same_type else {name: current[name] for name in ("port", "interval") if name in current}
     merged = {**kept, **wanted, "type": probe_type}

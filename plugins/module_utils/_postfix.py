@@ -122,6 +122,7 @@ class Listener:
     trusted_clients: tuple[str, ...] | None = None
     """Networks that keep their permission by address. None: not said. Empty: nobody."""
     allow_address_permits: bool = False
+    version: str = "v1"
 
 
 @dataclass(frozen=True)
@@ -465,12 +466,23 @@ def with_listener(before: Settings, request: Request, is_own_address: Callable[[
     services = _listener_services(before, entry, listener)
     if not listener.enabled:
         return _merge(request, *_without_proxy(before, services))
+    _refuse_version(before.effective.get("mail_version", ""), listener.version)
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
         raise PostfixError(f"{listener.service} runs postscreen, and master.cf has no entry {missing[0]} for it")
     if listener.trusted_clients is None:
         _refuse_cut_off(before, sorted(services), is_own_address)
     return _merge(request, {GUIDE_PARAMETER: "haproxy"}, services)
+
+
+def _refuse_version(mail_version: str, version: str) -> None:
+    """Postfix release notes: v1 since 2.10, v2 since 3.5."""
+    numbers = [int(number) for number in re.findall(r"\d+", mail_version)[:2]]
+    if version != "v1" and numbers and numbers < [3, 5]:
+        raise PostfixError(
+            f"proxy_listener.proxy_protocol_version: Postfix {mail_version} does not understand {version}, which needs "
+            "Postfix 3.5; let the load balancer send v1"
+        )
 
 
 def _listener_services(before: Settings, entry: Entry, listener: Listener) -> dict[str, Values]:

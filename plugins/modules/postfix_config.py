@@ -87,6 +87,11 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      proxy_protocol_version:
+        description: The version that the load balancer sends. All but V(v1) need Postfix 3.5.
+        type: str
+        choices: [v1, v2, v2-ssl, v2-ssl-cn]
+        default: v1
       trusted_clients:
         description:
           - Addresses and networks that may relay by their address through this service. An empty list means nobody.
@@ -252,6 +257,7 @@ ARGUMENTS: dict[str, Any] = {
         "options": {
             "service": {"type": "str", "default": "smtp/inet"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "proxy_protocol_version": {"type": "str", "choices": ["v1", "v2", "v2-ssl", "v2-ssl-cn"], "default": "v1"},
             "trusted_clients": {"type": "list", "elements": "str"},
             "allow_address_permits": {"type": "bool", "default": False},
         },
@@ -289,6 +295,7 @@ def read_options(params: dict[str, Any]) -> Request:
         enabled=wanted["state"] == "present",
         trusted_clients=None if wanted["trusted_clients"] is None else tuple(wanted["trusted_clients"]),
         allow_address_permits=wanted["allow_address_permits"],
+        version=wanted["proxy_protocol_version"],
     )
     return postfix.read_request(params["parameters"], params["services"], params["new_services"], listener)
 

@@ -116,7 +116,7 @@ def _pick_credentials(sources: t.Sequence[tuple[str, dict[str, str | None]]]) ->
                 f"{name} give more than one kind of credentials ({'; '.join(', '.join(form) for form in begun)}); "
                 "keep one"
             )
-        return _complete(begun[0], [values for _, values in sources[index:]])
+        return _complete(begun[0], [source[1] for source in sources[index:]])
     raise InvalidInput(
         "credentials are missing: give application_key, application_secret and consumer_key, or client_id and "
         "client_secret, or access_token, as options, as OVH_* environment variables, or in ovh.conf"

@@ -52,12 +52,12 @@ class Executor:
         path = self._reader.path(operation.resource, operation.protocol, farm_id)
         if operation.action == "create":
             return self._create(operation, path)
-        assert operation.id is not None
+        identifier = t.cast(int, operation.id)
         if operation.action == "update":
-            self._api.put(f"{path}/{operation.id}", self._body(operation))
+            self._api.put(f"{path}/{identifier}", self._body(operation))
         else:
-            self._api.delete(f"{path}/{operation.id}")
-        return operation.id
+            self._api.delete(f"{path}/{identifier}")
+        return identifier
 
     def _create(self, operation: Operation, path: str) -> int:
         body = self._body(operation)

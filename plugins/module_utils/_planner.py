@@ -226,14 +226,14 @@ class _Planner:
         for end, farm, observed in farms:
             self._servers(end, farm, observed)
         gone = self._farms_to_go(farm_pairs)
-        all_farms = [end for end, _, _ in farms] + self._other_farms(farm_pairs, gone)
+        all_farms = [item[0] for item in farms] + self._other_farms(farm_pairs, gone)
         frontends = [self._frontend(item, observed, all_farms) for item, observed in frontend_pairs if item.present]
         for observed in self._frontends_to_go(frontend_pairs):
             self._delete(observed, _key(observed.protocol, observed.values))
         for observed in gone:
             self._delete_farm(observed)
         operations = self._in + self._out["frontend"] + self._out["server"] + self._out["farm"]
-        plan = Plan(operations, frozenset(self._zones), [end for end, _, _ in farms], frontends)
+        plan = Plan(operations, frozenset(self._zones), [item[0] for item in farms], frontends)
         self._check_unused(gone, plan)
         return plan
 
@@ -265,7 +265,7 @@ class _Planner:
         absent = [observed for farm, observed in pairs if observed and not farm.present]
         if not self._desired.purge_farms:
             return absent
-        named = {(observed.protocol, observed.id) for _, observed in pairs if observed}
+        named = {(pair[1].protocol, pair[1].id) for pair in pairs if pair[1]}
         return absent + [
             farm
             for farm in self._snapshot.farms
@@ -275,7 +275,7 @@ class _Planner:
     def _other_farms(
         self, pairs: t.Sequence[tuple[DesiredFarm, Observed | None]], gone: t.Sequence[Observed]
     ) -> list[EndFarm]:
-        left_out = {(item.protocol, item.id) for item in (*(observed for _, observed in pairs if observed), *gone)}
+        left_out = {(item.protocol, item.id) for item in (*(pair[1] for pair in pairs if pair[1]), *gone)}
         return [
             EndFarm(FarmRef(farm.protocol, _key(farm.protocol, farm.values), farm.id), farm.values)
             for farm in self._snapshot.farms
@@ -312,7 +312,7 @@ class _Planner:
         for server, match in pairs:
             if server.present:
                 end.servers.append(self._server(server, match, end))
-        named = {match.id for _, match in pairs if match}
+        named = {pair[1].id for pair in pairs if pair[1]}
         going = {match.id for server, match in pairs if match and not server.present}
         if self._purges_servers(farm):
             going |= {server.id for server in existing} - named
@@ -434,7 +434,7 @@ class _Planner:
         absent = [observed for frontend, observed in pairs if observed and not frontend.present]
         if not self._desired.purge_frontends:
             return absent
-        named = {(observed.protocol, observed.id) for _, observed in pairs if observed}
+        named = {(pair[1].protocol, pair[1].id) for pair in pairs if pair[1]}
         return absent + [
             frontend
             for frontend in self._snapshot.frontends
@@ -544,7 +544,7 @@ def _match_servers(
 ) -> list[tuple[DesiredServer, Observed | None]]:
     """Each wanted server with the one it means, by the port it has now, else by the one it will inherit."""
     pairs = [(server, _match_server(server, existing, old_farm_port)) for server in wanted]
-    taken = {match.id for _, match in pairs if match}
+    taken = {pair[1].id for pair in pairs if pair[1]}
     free = [server for server in existing if server.id not in taken]
     return [(server, match or _match_server(server, free, farm_port)) for server, match in pairs]
 
@@ -573,9 +573,10 @@ def _check_twin_servers(pairs: t.Sequence[tuple[DesiredServer, Observed | None]]
         if identity in seen:
             raise InvalidInput(f"{wanted.where} stands twice in the list; keep one entry for each address and port")
         seen.add(identity)
-    addresses = [wanted.values["address"] for wanted, _ in pairs if wanted.id is None]
-    for wanted, _ in pairs:
-        if wanted.id is None and "port" not in wanted.values and addresses.count(wanted.values["address"]) > 1:
+    by_address = [pair[0] for pair in pairs if pair[0].id is None]
+    addresses = [wanted.values["address"] for wanted in by_address]
+    for wanted in by_address:
+        if "port" not in wanted.values and addresses.count(wanted.values["address"]) > 1:
             raise InvalidInput(f"{wanted.where}: the list has this address more than once; give each entry its port")
 
 

@@ -159,12 +159,12 @@ class Reader:
     def objects(self, resource: Resource, protocols: t.Iterable[str]) -> list[Observed]:
         """Farms or frontends of these protocols."""
         paths = [(protocol, self.path(resource, protocol)) for protocol in sorted(protocols)]
-        lists = self._api.get_many([path for _, path in paths])
+        lists = self._api.get_many([pair[1] for pair in paths])
         owners = [(protocol, path, item) for (protocol, path), ids in zip(paths, lists) for item in ids]
-        answers = self._read([f"{path}/{item}" for _, path, item in owners])
+        answers = self._read([f"{path}/{item}" for dummy, path, item in owners])
         return [
             Observed(resource, protocol, item, from_api(resource, protocol, answer))
-            for (protocol, _, item), answer in zip(owners, answers)
+            for (protocol, dummy, item), answer in zip(owners, answers)
             if answer is not None
         ]
 

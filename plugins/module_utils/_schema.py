@@ -314,7 +314,7 @@ def merge_probe(wanted: Values | None, current: Values | None, where: str) -> Va
     current = current or {}
     probe_type: str = wanted.get("type", current.get("type")) or "tcp"
     same_type = current.get("type") == probe_type
-    kept = current if same_type else {name: current[name] for name in ("port", "interval") if name in current}
+    kept: Values = current if same_type else {name: current[name] for name in ("port", "interval") if name in current}
     merged: Values = {**kept, **wanted, "type": probe_type}
     _check_probe(probe_type, wanted, merged, where)
     allowed = PROBE_TYPE_FIELDS[probe_type] | {"type", "interval"}

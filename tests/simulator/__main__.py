@@ -26,7 +26,7 @@ from .switches import Switches
 
 def zone(text: str) -> Zone:
     """NAME=BIND_ADDRESS[,SOURCE_ADDRESS[,NAT_CIDR...]]"""
-    name, _, rest = text.partition("=")
+    name, rest = text.partition("=")[::2]
     bind, source, *nat_ip = [*rest.split(","), ""] if "," not in rest else rest.split(",")
     ipaddress.IPv4Address(bind)
     if source:
@@ -105,7 +105,7 @@ def main() -> int:
         parser.error(f"can not listen on {options.host} port {options.port}: {error.strerror}")
     # uvicorn shuts down in order, then raises the signal again: leave through the context manager below.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *details: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="iplb-simulator-") as temporary:
         directory = options.state_dir or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)

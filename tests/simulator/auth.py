@@ -50,7 +50,7 @@ class Authenticator:
         return self._signed(request, body)
 
     def _bearer(self, authorization: str) -> Identity:
-        scheme, _, token = authorization.partition(" ")
+        scheme, token = authorization.partition(" ")[::2]
         if scheme != "Bearer" or self.tokens.get(token, 0) < self.sim.now():
             raise ApiError(403, "This credential is not valid", code="INVALID_CREDENTIAL")
         return OWNER
@@ -120,8 +120,8 @@ def authorize(identity: Identity, method: str, action: str | None) -> None:
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
-    scheme, _, encoded = authorization.partition(" ")
+    scheme, encoded = authorization.partition(" ")[::2]
     if scheme != "Basic":
         return None
-    user, _, password = base64.b64decode(encoded).decode().partition(":")
+    user, password = base64.b64decode(encoded).decode().partition(":")[::2]
     return unquote(user), unquote(password)

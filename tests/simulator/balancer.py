@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import csv
 import shutil
+import time
 from pathlib import Path
 
 from .configuration import Configuration
@@ -54,6 +55,8 @@ class HaproxyBalancers:
 
     async def deploy(self, zone: str, configuration: Configuration) -> None:
         haproxy = self.zones[zone]
+        if haproxy.text is None and not configuration.in_zone(zone):
+            return  # nothing to serve, and nothing that has to stop
         text = render(configuration, haproxy.zone, self.sim.settings, haproxy.directory)
         async with haproxy.lock:
             await haproxy.load(text)
@@ -139,7 +142,8 @@ class Haproxy:
 
     async def _ready(self, process: asyncio.subprocess.Process) -> bool:
         """Whether the process came to serve the runtime socket."""
-        for _ in range(int(START_TIMEOUT / POLL)):
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
             if process.returncode is not None:
                 return False
             with contextlib.suppress(OSError):
@@ -172,9 +176,9 @@ class Haproxy:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        output, _ = await process.communicate()
+        output = (await process.communicate())[0].decode(errors="replace")
         if process.returncode:
-            raise DeployError(alerts(output.decode(errors="replace")))
+            raise DeployError(alerts(output))
 
     async def stop(self) -> None:
         for process in self.processes:

@@ -119,7 +119,7 @@ def addresses(blocks: list[str]) -> Iterator[str]:
 
 def http_rules(values: dict[str, Any]) -> Iterator[str]:
     for header in values["httpHeader"] or []:
-        name, _, value = header.partition(" ")
+        name, value = header.partition(" ")[::2]
         yield f"    http-request set-header {quote(name)} {quote(value)}"
     if values["hsts"]:
         yield "    http-response set-header Strict-Transport-Security max-age=15768000"

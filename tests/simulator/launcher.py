@@ -79,6 +79,6 @@ def exported(process: subprocess.Popen[str]) -> Iterator[tuple[str, str]]:
     for line in process.stdout:
         if not line.startswith("export "):
             return
-        name, _, value = line.removeprefix("export ").strip().partition("=")
+        name, value = line.removeprefix("export ").strip().split("=", 1)
         yield name, value
     raise RuntimeError(f"the simulator did not start: exit status {process.wait()}")

@@ -280,8 +280,8 @@ async def get_defined_routes(call: Call) -> list[dict[str, Any]]:
 
 async def get_status(call: Call) -> dict[str, Any]:
     servers = [server_word(call, record) for record in call.sim.state.staged.kind("server")]
-    frontends = ["ok" for _ in call.sim.state.staged.kind("frontend")]
-    farms = ["ok" for _ in call.sim.state.staged.kind("farm")]
+    frontends = ["ok"] * len(list(call.sim.state.staged.kind("frontend")))
+    farms = ["ok"] * len(list(call.sim.state.staged.kind("farm")))
     return {
         "farms": counted(farms),
         "frontends": counted(frontends),

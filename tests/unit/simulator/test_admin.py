@@ -58,7 +58,7 @@ def test_request_log_shows_concurrency(service: Service) -> None:
     service.get("tcp/farm")
     service.simulator.switch(latency_ms=200)
     service.simulator.admin("DELETE", "requests")
-    threads = [threading.Thread(target=Service(service.simulator).get, args=("natIp",)) for _ in range(3)]
+    threads = [threading.Thread(target=Service(service.simulator).get, args=("natIp",)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

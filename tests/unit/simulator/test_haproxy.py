@@ -105,9 +105,12 @@ def smtp_farm(service: Service, *backends: Backend, **server: Any) -> list[str]:
     return [service.server(farm, address=backend.address, **options) for backend in backends]
 
 
-def say_hello(address: str = GRA, port: int = 25 + OFFSET, client: str = CLIENT) -> None:
-    with smtplib.SMTP(address, port, "client.example", timeout=10, source_address=(client, 0)) as smtp:
-        smtp.ehlo()
+def say_hello(address: str = GRA, port: int = 25 + OFFSET, client: str = CLIENT, times: int = 1) -> None:
+    """One connection after the other."""
+    while times:
+        times -= 1
+        with smtplib.SMTP(address, port, "client.example", timeout=10, source_address=(client, 0)) as smtp:
+            smtp.ehlo()
 
 
 def is_served(address: str = GRA, port: int = 25 + OFFSET, client: str = CLIENT) -> bool:
@@ -231,8 +234,7 @@ def test_inactive_weight_and_backup(service: Service) -> None:
         assert [CLIENT in backend.proxied for backend in (one, two, three)] == [False, False, True]
         service.put(first, status="active")
         service.refresh()
-        for _ in range(4):
-            say_hello()
+        say_hello(times=4)
         assert [backend.proxied.count(CLIENT) for backend in (one, two, three)] == [4, 0, 1]
 
 
@@ -240,8 +242,7 @@ def test_round_robin(service: Service) -> None:
     with backend(1) as one, backend(2) as two:
         smtp_farm(service, one, two, probe=False)
         service.refresh()
-        for _ in range(4):
-            say_hello()
+        say_hello(times=4)
         assert (one.proxied.count(CLIENT), two.proxied.count(CLIENT)) == (2, 2)
 
 
@@ -250,8 +251,7 @@ def test_stickiness(service: Service) -> None:
         smtp_farm(service, one, two, probe=False)
         service.put(f"tcp/farm/{service.get('tcp/farm')[0]}", stickiness="sourceIp")
         service.refresh()
-        for _ in range(4):
-            say_hello()
+        say_hello(times=4)
         assert sorted((one.proxied.count(CLIENT), two.proxied.count(CLIENT))) == [0, 4]
 
 

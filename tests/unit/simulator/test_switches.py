@@ -286,10 +286,10 @@ def test_http_probe_method(service: Service) -> None:
 
 
 def test_lists_shuffled(service: Service) -> None:
-    farms = [service.farm() for _ in range(5)]
-    assert any(service.get("tcp/farm") != farms for _ in range(10))
+    farms = [service.farm() for number in range(5)]
+    assert any(service.get("tcp/farm") != farms for number in range(10))
     service.simulator.switch(lists_shuffled="off")
-    assert all(service.get("tcp/farm") == farms for _ in range(10))
+    assert all(service.get("tcp/farm") == farms for number in range(10))
 
 
 def test_server_state_missing(service: Service) -> None:

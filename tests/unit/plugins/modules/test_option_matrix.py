@@ -148,7 +148,7 @@ def spec(module: str) -> Values:
 
 @pytest.mark.parametrize("kind", sorted(IDENTITY))
 def test_the_matrix_covers_every_option(kind: str) -> None:
-    shared = set(spec("refresh")) | {"refresh", "foreign_changes", "wait_for_healthy"}
+    shared = set(spec("refresh")) | {"refresh", "foreign_changes", "wait_for_healthy", "require_healthy_peers"}
     own = set(spec(kind)) - shared
     covered = {case.option for case in CASES if case.kind == kind}
     assert covered | IDENTITY[kind] == own

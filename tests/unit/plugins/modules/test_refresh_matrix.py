@@ -280,3 +280,21 @@ def test_an_ill_server_is_named_with_its_last_check(deployed: Service) -> None:
     assert live_balance(deployed)[0] == "source"
     deployed.simulator.admin("PUT", "health", {})
     assert not deployed.run("load_balancer", **{**task, "wait_timeout": 30})["changed"]
+
+
+# Taking servers out
+
+
+@pytest.mark.parametrize("options", [{"status": "inactive"}, {"state": "absent"}], ids=str)
+def test_the_last_healthy_server_is_not_taken_out_on_request(deployed: Service, options: Values) -> None:
+    last: Values = {"farm": "smtp", "zone": "gra", "address": "192.0.2.11", "require_healthy_peers": True, **options}
+    peer: Values = {"farm": "smtp", "zone": "gra", "address": "192.0.2.12", "status": "active", "probe": True}
+    assert "192.0.2.11:25 would leave the farm without a server" in deployed.fail("server", **last)
+    deployed.run("server", **peer, wait_for_healthy=True)
+    deployed.simulator.admin("PUT", "health", {"192.0.2.12": "DOWN"})
+    deployed.forget()
+    assert "192.0.2.11:25 would leave the farm without a server" in deployed.fail("server", **last)
+    assert deployed.writes() == []
+    deployed.simulator.admin("PUT", "health", {})
+    assert deployed.run("server", **last)["changed"]
+    assert not deployed.run("server", **last)["changed"]

@@ -27,6 +27,8 @@ from .system import LabError, install_packages, require_root_on_linux, say
 def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    # Of an administrator who became root without a login, too.
+    os.environ["PATH"] += ":/usr/local/sbin:/usr/sbin:/sbin"
     options = _parse()
     try:
         require_root_on_linux()

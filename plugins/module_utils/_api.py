@@ -270,6 +270,9 @@ class Api:
             raise ApiError(message, call=call) from None
         except (requests.ConnectionError, requests.Timeout, ovh.exceptions.HTTPError) as error:
             return None, ApiError(f"no answer ({_network_reason(error)})", call=call)
+        except ovh.exceptions.InvalidResponse:
+            # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it.
+            return None, ApiError("no answer (the API's time is not JSON)", call=call)
         except ovh.exceptions.APIError as error:
             if error.response is None:
                 raise ApiError(f"{type(error).__name__}: {error}", call=call) from None

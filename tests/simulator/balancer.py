@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
-import shutil
 import time
 from pathlib import Path
 
 from .configuration import Configuration
 from .haproxy import certificate_path, render, socket_path
 from .health import Health, Report
+from .lifetime import dies_with_us
 from .state import Simulator, Zone
 from .tasks import DeployError
 
@@ -131,14 +131,14 @@ class Haproxy:
         with log.open("ab") as output:  # the old process still writes there too
             before = output.tell()
             process = await asyncio.create_subprocess_exec(
-                *bound_to_us(), "haproxy", "-db", "-f", str(path), *takeover, stdout=output, stderr=output
+                *dies_with_us(), "haproxy", "-db", "-f", str(path), *takeover, stdout=output, stderr=output
             )
-        if not await self._ready(process):
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            raise DeployError(alerts(log.read_bytes()[before:].decode(errors="replace")))
+        # In the list from the start: a reset may come while this waits.
         self.processes.append(process)
+        if not await self._ready(process):
+            self.processes.remove(process)
+            await end(process)
+            raise DeployError(alerts(log.read_bytes()[before:].decode(errors="replace")))
 
     async def _ready(self, process: asyncio.subprocess.Process) -> bool:
         """Whether the process came to serve the runtime socket."""
@@ -182,16 +182,15 @@ class Haproxy:
 
     async def stop(self) -> None:
         for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+            await end(process)
         self.processes.clear()
         self.text = None
 
 
-def bound_to_us() -> list[str]:
-    """A prefix with which the kernel ends HAProxy when the simulator is killed, where util-linux is installed."""
-    return ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+async def end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    await process.wait()
 
 
 def alerts(output: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 
 import requests
 
+from .lifetime import dies_with_us
+
 TESTS = Path(__file__).resolve().parent.parent
 TIMEOUT = 30  # seconds
 
@@ -63,7 +65,7 @@ class Running:
 @contextmanager
 def running(*arguments: str) -> Iterator[Running]:
     """Command line options of ``python -m simulator``; the port is free unless given. Stopped at the end."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", *arguments]
+    command = [*dies_with_us(), sys.executable, "-m", "simulator", "--port", "0", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -15,9 +15,10 @@ import os
 from functools import partial
 from pathlib import Path
 
+from .layout import NAMESPACE_PREFIX
 from .system import poll
 
-GROUP = "mailops-lab"
+GROUP = f"{NAMESPACE_PREFIX}lab"
 
 
 def managed_by_systemd() -> bool:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +14,17 @@ RELEASES = ("bookworm", "bullseye", "trixie")
 MAX_BACKENDS = 50
 DOMAIN = "example.test"
 
+# A second lab stands beside the first when MAILOPS_LAB sets it apart; their networks have nothing in common.
+NAMESPACE_PREFIX = f"mailops{os.environ.get('MAILOPS_LAB', '')}-"
+
 CACHE = Path("/var/cache/mailops-lab")
-STATE = Path("/run/mailops-lab")
-LOCK = Path("/run/mailops-lab.lock")
+STATE = Path(f"/run/{NAMESPACE_PREFIX}lab")
+LOCK = Path(f"/run/{NAMESPACE_PREFIX}lab.lock")
 LOGS = STATE / "log"
 # The home directory of whoever connects to the hosts: paramiko looks for known hosts nowhere else.
 HOME = STATE / "home"
 SSH = HOME / ".ssh"
 HOSTS_FILE = STATE / "hosts"
-
-NAMESPACE_PREFIX = "mailops-"
 
 BACKEND_NETWORKS = ("192.0.2.0/24", "2001:db8:2::/64")
 CLIENT_NETWORKS = ("203.0.113.0/24", "2001:db8:3::/64")

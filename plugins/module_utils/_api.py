@@ -320,9 +320,20 @@ REMEDIES = {
     "INVALID_SIGNATURE": "check application_secret and consumer_key, and this machine's clock",
     "QUERY_TIME_OUT": "the clock of this machine is off; set it by NTP",
     "NOT_CREDENTIAL": "the consumer key does not exist; create one for this application key",
-    "INVALID_CREDENTIAL": "the consumer key is expired or was not validated; create a new one",
+    "INVALID_CREDENTIAL": "the consumer key or access token is expired or was not validated; create a new one",
     "INVALID_KEY": "the application key does not exist at this endpoint",
     "NOT_GRANTED_CALL": "the consumer key does not cover this call; create one with access to /ipLoadbalancing/*",
+}
+
+# Some answers have a class instead of an errorCode, the same for many errors (go-ovh's output for a bad signature):
+# then the message tells.
+ERROR_CODES = {
+    "Invalid signature": "INVALID_SIGNATURE",
+    "Query out of time": "QUERY_TIME_OUT",
+    "This credential does not exist": "NOT_CREDENTIAL",
+    "This credential is not valid": "INVALID_CREDENTIAL",
+    "This application key is invalid": "INVALID_KEY",
+    "This call has not been granted": "NOT_GRANTED_CALL",
 }
 
 
@@ -335,7 +346,7 @@ def error_from(answer: t.Any, call: str) -> ApiError:
     body = body if isinstance(body, dict) else {}
     error = body.get("errorCode") or body.get("class")
     message = str(body.get("message") or "the answer is not JSON")
-    remedy = REMEDIES.get(str(error))
+    remedy = REMEDIES.get(str(body.get("errorCode") or ERROR_CODES.get(message)))
     details = body.get("details") or {}
     return ApiError(
         f"{message}; {remedy}" if remedy else message,

@@ -95,9 +95,13 @@ class Service:
 
     def writes(self) -> list[str]:
         """Writes since the last ``forget``, as METHOD and the path below the service."""
-        log = self.simulator.admin("GET", "requests")["requests"]
         below = len(f"/ipLoadbalancing/{self.simulator.service}/")
-        return [f"{entry['method']} {entry['path'][below:]}" for entry in log if entry["method"] in WRITES]
+        return [f"{entry['method']} {entry['path'][below:]}" for entry in self.log() if entry["method"] in WRITES]
+
+    def log(self) -> list[Values]:
+        """Requests since the last ``forget``."""
+        entries: list[Values] = self.simulator.admin("GET", "requests")["requests"]
+        return entries
 
     def forget(self) -> None:
         self.simulator.admin("DELETE", "requests")

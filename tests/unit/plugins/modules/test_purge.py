@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from unit.plugins.modules.harness import Service, Values
 
 SERVERS = [{"address": f"192.0.2.{number}", "status": "active"} for number in (11, 12)]

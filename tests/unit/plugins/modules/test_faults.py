@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An API that is slow, full, away or cut off at any point: no duplicates, and the next run finishes the work."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from unit.plugins.modules.harness import Service, Values
+
+SERVERS = [
+    {"address": f"192.0.2.{number}", "status": "active", "probe": True, "proxy_protocol_version": "v1"}
+    for number in (11, 12)
+]
+TASK: Values = {
+    "farms": [
+        {"display_name": "smtp", "zone": "gra", "port": 25, "probe": {"type": "smtp"}, "servers": SERVERS},
+        {"display_name": "smtp", "zone": "rbx", "port": 25, "probe": {"type": "smtp"}, "servers": SERVERS},
+    ],
+    "frontends": [
+        {"display_name": "smtp", "zone": zone, "port": "25", "default_farm": "smtp"} for zone in ("gra", "rbx")
+    ],
+}
+WRITES = 9  # two farms, four servers, two frontends, one refresh
+GONE: Values = {
+    "farms": [{"display_name": "smtp", "zone": "rbx", "state": "absent"}],
+    "frontends": [{"display_name": "smtp", "zone": "rbx", "state": "absent"}],
+}
+GONE_WRITES = 5  # frontend, two servers, farm, refresh
+
+
+def without_ids(objects: Values) -> list[str]:
+    """What stands in the service, comparable between two services."""
+    names = {farm["farmId"]: (farm["displayName"], farm["zone"]) for farm in objects.get("tcp/farm", [])}
+    described = []
+    for kind, items in objects.items():
+        for item in items:
+            fields = {name: value for name, value in item.items() if not name.endswith("Id")}
+            fields |= {name: names.get(item.get(name)) for name in ("parent", "defaultFarmId") if name in item}
+            described.append(f"{kind} {sorted(fields.items(), key=str)}")
+    return sorted(described)
+
+
+@pytest.fixture
+def wanted(service: Service) -> list[str]:
+    """What the task leaves behind when nothing goes wrong; the service is empty again."""
+    service.run("load_balancer", **TASK)
+    assert len(service.writes()) == WRITES
+    state = without_ids(service.everything())
+    service.simulator.reset()
+    return state
+
+
+def nth_write(service: Service, number: int, method: str, **fault: Any) -> None:
+    """Something happens to one request of that method, counted from 0."""
+    if number:
+        service.fault(method=method, count=number)
+    service.fault(method=method, **fault)
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("number", range(WRITES))
+def test_a_lost_answer_makes_no_duplicate(service: Service, wanted: list[str], number: int, drop: str) -> None:
+    nth_write(service, number, "POST", drop=drop)
+    service.run("load_balancer", **TASK)
+    assert without_ids(service.everything()) == wanted
+    assert len(service.live("gra", "tcp/server")) == 2
+    assert not service.run("load_balancer", **TASK)["changed"]
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+@pytest.mark.parametrize("number", range(GONE_WRITES - 1))
+def test_a_lost_answer_to_a_deletion_is_no_error(service: Service, number: int, drop: str) -> None:
+    service.run("load_balancer", **TASK)
+    nth_write(service, number, "DELETE", drop=drop)
+    assert service.run("load_balancer", **GONE)["changed"]
+    assert [farm["zone"] for farm in service.staged("tcp/farm")] == ["gra"]
+    assert not service.run("load_balancer", **GONE)["changed"]
+
+
+@pytest.mark.parametrize("drop", ["before", "after"])
+def test_a_lost_answer_to_a_change_is_repeated(service: Service, drop: str) -> None:
+    service.run("load_balancer", **TASK)
+    service.fault(method="PUT", drop=drop)
+    assert service.run("farm", display_name="smtp", zone="gra", balance="source")["changed"]
+    assert not service.run("farm", display_name="smtp", zone="gra", balance="source")["changed"]
+
+
+@pytest.mark.parametrize("number", range(WRITES))
+def test_the_run_after_a_cut_finishes_the_work(service: Service, wanted: list[str], number: int) -> None:
+    nth_write(service, number, "POST", status=500, body={"message": "Internal server error"})
+    failed = service.failure("load_balancer", **TASK)
+    assert "Internal server error (500" in failed["msg"]
+    if number < WRITES - 1:
+        assert len(failed["written"]) == number
+    assert failed["changed"] is (number > 0)
+    assert service.live("gra", "tcp/farm") == [], "traffic changed before everything was written"
+    service.run("load_balancer", **TASK)
+    assert without_ids(service.everything()) == wanted
+    assert not service.run("load_balancer", **TASK)["changed"]
+
+
+@pytest.mark.parametrize("number", range(GONE_WRITES - 1))
+def test_the_run_after_a_cut_finishes_the_deletion(service: Service, number: int) -> None:
+    service.run("load_balancer", **TASK)
+    nth_write(service, number, "DELETE", status=500, body={"message": "Internal server error"})
+    service.fail("load_balancer", **GONE)
+    assert len(service.live("rbx", "tcp/frontend")) == 1
+    service.run("load_balancer", **GONE)
+    assert service.live("rbx", "tcp/frontend") == service.live("rbx", "tcp/farm") == []
+    assert not service.run("load_balancer", **GONE)["changed"]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_a_busy_api_is_asked_again(service: Service, wanted: list[str], status: int, method: str) -> None:
+    pages = "<html>Busy</html>"
+    service.fault(method=method, status=status, body=pages, headers={"Retry-After": "0"}, count=2)
+    service.run("load_balancer", **TASK)
+    assert without_ids(service.everything()) == wanted
+    service.run("farm", display_name="smtp", zone="gra", balance="source")
+    service.run("load_balancer", **GONE)
+    assert [farm["balance"] for farm in service.staged("tcp/farm")] == ["source"]
+
+
+def test_an_api_that_stays_busy_is_given_up(service: Service) -> None:
+    service.fault(status=503, count=None, body={"message": "Down for maintenance"})
+    assert "Down for maintenance (503)" in service.fail("load_balancer", **TASK, retries=1)
+    assert len(service.log()) == 2
+
+
+def test_an_api_that_does_not_answer_in_time_is_given_up(service: Service) -> None:
+    service.fault(delay=0.2, count=2)
+    assert "timed out" in service.fail("load_balancer_info", timeout=0.1, retries=1)
+    deadline = time.monotonic() + 10
+    while any(entry["status"] is None for entry in service.log()):
+        assert time.monotonic() < deadline, "the simulator does not end the delayed answers"
+        time.sleep(0.01)
+
+
+def test_the_rate_limit_of_the_api_is_respected(service: Service, wanted: list[str]) -> None:
+    """A minute is 60 ms for this simulator; Retry-After, in whole seconds, is one of them."""
+    service.simulator.switch(requests_per_minute=25)
+    service.run("load_balancer", **TASK)
+    service.simulator.switch(requests_per_minute=0)
+    assert without_ids(service.everything()) == wanted
+
+
+def test_reads_are_concurrent_with_a_bound(service: Service) -> None:
+    service.run("load_balancer", **TASK)
+    service.forget()
+    service.simulator.switch(latency_ms=20)
+    service.run("load_balancer_info")
+    assert 1 < service.simulator.admin("GET", "requests")["max_concurrency"] <= 5
+
+
+def test_an_object_that_vanishes_while_it_is_read_is_left_out(service: Service) -> None:
+    service.run("load_balancer", **TASK)
+    gone = service.staged("tcp/server")[-1]["serverId"]
+    service.fault(path=f".*/server/{gone}", status=404, body={"message": "gone"}, count=2)
+    servers = [server["server_id"] for farm in service.run("load_balancer_info")["farms"] for server in farm["servers"]]
+    assert len(servers) == 3
+    assert gone not in servers

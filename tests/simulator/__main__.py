@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import shutil
 import signal
@@ -106,21 +107,26 @@ def main() -> int:
     # uvicorn shuts down in order, then raises the signal again: leave through the context manager below.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *details: sys.exit(0))
-    with tempfile.TemporaryDirectory(prefix="iplb-simulator-") as temporary:
-        directory = options.state_dir or Path(temporary)
-        directory.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
-            service=options.service,
-            address=options.service_address,
-            zones=tuple(options.zone or DEFAULT_ZONES),
-            failover=tuple(options.failover or Settings.failover),
-            port_offset=options.port_offset,
-            time_scale=options.time_scale,
-            directory=directory,
-            haproxy=not options.no_haproxy,
-        )
-        serve(settings, switches, listener)
+    with contextlib.ExitStack() as stack:
+        if not options.state_dir:
+            options.state_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iplb-simulator-")))
+        options.state_dir = options.state_dir.resolve()
+        options.state_dir.mkdir(parents=True, exist_ok=True)
+        serve(settings_of(options), switches, listener)
     return 0
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    return Settings(
+        service=options.service,
+        address=options.service_address,
+        zones=tuple(options.zone or DEFAULT_ZONES),
+        failover=tuple(options.failover or Settings.failover),
+        port_offset=options.port_offset,
+        time_scale=options.time_scale,
+        directory=options.state_dir,
+        haproxy=not options.no_haproxy,
+    )
 
 
 def serve(settings: Settings, switches: Switches, listener: socket.socket) -> None:

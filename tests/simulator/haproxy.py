@@ -124,7 +124,8 @@ def http_rules(values: dict[str, Any]) -> Iterator[str]:
     if values["hsts"]:
         yield "    http-response set-header Strict-Transport-Security max-age=15768000"
     if values["redirectLocation"]:
-        yield f"    http-request redirect location {quote(values['redirectLocation'])}"
+        # A location is a format string: its percent signs are its own.
+        yield f"    http-request redirect location {quote(values['redirectLocation'].replace('%', '%%'))}"
 
 
 def route_lines(route: Record, configuration: Configuration, farms: dict[int, str]) -> Iterator[str]:

@@ -341,13 +341,13 @@ def test_route_by_source(service: Service) -> None:
 
 def test_http_frontend(service: Service) -> None:
     farm = service.farm("http", port=80)
-    frontend = service.frontend("http", port="80", defaultFarmId=farm, redirectLocation="https://www.example/")
+    frontend = service.frontend("http", port="80", defaultFarmId=farm, redirectLocation="https://www.example/a%20b")
     assert service.refresh()["status"] == "done"
     with socket.create_connection((GRA, 80 + OFFSET), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         answer = connection.makefile("rb").read()
     assert b"302 Found" in answer
-    assert b"location: https://www.example/" in answer
+    assert b"location: https://www.example/a%20b" in answer
     service.put(f"http/frontend/{frontend}", ssl=True, hsts=True, httpHeader=["X-Ip-Header %ci"], redirectLocation=None)
     assert service.refresh()["status"] == "done"
 

@@ -327,9 +327,11 @@ def merge_probe(wanted: Values | None, current: Values | None, where: str) -> Va
 
 def _check_probe(probe_type: str, wanted: Values, merged: Values, where: str) -> None:
     allowed = PROBE_TYPE_FIELDS[probe_type] | {"type", "interval"}
-    for name, value in wanted.items():
-        if name not in allowed and value not in (None, False, ""):
-            raise InvalidInput(f"{where}.{name} does not exist for a probe of type {probe_type}; leave it out")
+    for field in PROBE_FIELDS:
+        # The API may answer with the default of a field that the type does not take, and answers can be written back.
+        harmless = (None, field.default, *field.unsure_defaults)
+        if field.name not in allowed and wanted.get(field.name) not in harmless:
+            raise InvalidInput(f"{where}.{field.name} does not exist for a probe of type {probe_type}; leave it out")
     match = merged.get("match")
     matches = PROBE_TYPE_MATCHES.get(probe_type, ("default",))
     if match is not None and match not in matches:

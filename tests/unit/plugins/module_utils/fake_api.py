@@ -56,7 +56,11 @@ class Target:
 
 
 class FakeApi(Api):
-    """``objects`` are the stored bodies; ``writes`` the writes that were carried out, in order."""
+    """``objects`` are the stored bodies; ``reads`` and ``writes`` the calls, in order.
+
+    ``faults`` are errors to raise, once each, for a method and path below the service; ``answers`` are those to paths
+    that no object stands for.
+    """
 
     def __init__(self, zones: Sequence[str] = ("gra", "rbx"), dialect: Dialect | None = None) -> None:
         self.zones = list(zones)
@@ -67,6 +71,9 @@ class FakeApi(Api):
         self.writes: list[tuple[str, str]] = []
         self.reads: list[str] = []
         self.lost: list[Lost] = []
+        self.faults: dict[tuple[str, str], int] = {}
+        self.answers: dict[str, Any] = {}
+        self.service: Values = {}
         self._last_id = 100
 
     # What tests look at and arrange
@@ -85,9 +92,13 @@ class FakeApi(Api):
 
     def _call(self, method: str, path: str, body: Values | None = None) -> Any:
         root = f"/ipLoadbalancing/{SERVICE}"
+        rest = path.removeprefix(root)
+        if (method, rest) in self.faults:
+            raise self._refuse(self.faults.pop((method, rest)), "a fault")
+        if path == "/ipLoadbalancing":
+            return [SERVICE]
         if not path.startswith(root):
             raise self._refuse(404, "This service does not exist")
-        rest = path[len(root) :]
         if method == "GET":
             self.reads.append(rest)
             return copy.deepcopy(self._read(rest))
@@ -120,10 +131,11 @@ class FakeApi(Api):
 
     def _read(self, rest: str) -> Any:
         fixed = {
-            "": {"serviceName": SERVICE, "zone": [self._zone(zone) for zone in self.zones]},
-            "/pendingChanges": [{"zone": zone, "number": number} for zone, number in self.pending.items()],
+            "": {"serviceName": SERVICE, "zone": [self._zone(zone) for zone in self.zones], **self.service},
+            "/pendingChanges": [{"zone": self._zone(zone), "number": number} for zone, number in self.pending.items()],
             "/definedFarms": self._defined("farm"),
             "/definedFrontends": self._defined("frontend"),
+            **self.answers,
         }
         if rest in fixed:
             return fixed[rest]

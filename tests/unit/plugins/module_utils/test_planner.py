@@ -139,14 +139,20 @@ def test_null_resets_a_farm_s_field(api: FakeApi, option: str, name: str, before
 
 
 @pytest.mark.parametrize(
-    ("name", "option"),
-    [("weight", "weight"), ("backup", "backup"), ("proxyProtocolVersion", "proxy_protocol_version"), ("port", "port")],
+    ("option", "name", "before", "reset"),
+    [
+        ("weight", "weight", 9, None),
+        ("backup", "backup", True, False),
+        ("proxy_protocol_version", "proxyProtocolVersion", "v2", None),
+        ("port", "port", 2525, None),
+    ],
 )
-def test_null_resets_a_server_s_field_and_a_flag_to_false(api: FakeApi, name: str, option: str) -> None:
-    before = {"weight": 9, "backup": True, "proxyProtocolVersion": "v2", "port": 2525}[name]
+def test_null_resets_a_server_s_field_and_a_flag_to_false(
+    api: FakeApi, option: str, name: str, before: Any, reset: Any
+) -> None:
     server = add_server(api, add_farm(api), **{name: before})
     apply(api, farms=[smtp(servers=[{"server_id": server, option: None}])])
-    assert api.of("server")[server][name] == (False if name == "backup" else None)
+    assert api.of("server")[server][name] == reset
 
 
 def test_null_is_left_out_when_an_object_is_created(api: FakeApi) -> None:

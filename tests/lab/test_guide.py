@@ -54,7 +54,7 @@ def test_the_guides_line_is_in_main_cf_and_effective_on_port_25_only(converged: 
 
 def test_submission_needs_no_header(converged: Lab) -> None:
     host = converged.backends[0]
-    answer = converged.send(CLIENTS[0], "submitted", converged.address(host), port="587", login="alice:alice")
+    answer = converged.send(CLIENTS[0], "submitted", converged.address(host), port="587", login="alice:alice-password")
     assert answer["accepted"], answer["reply"]
     _, message = await_result(lambda: converged.find("submitted"))
     assert f"[{CLIENTS[0]}]" in str(message["Received"])

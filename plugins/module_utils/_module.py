@@ -30,15 +30,23 @@ class NullAwareModule(AnsibleModule):
     def _load_params(self) -> None:
         super()._load_params()
         self._raw = copy.deepcopy(self.params)
-        self.params = without_nulls(self.params)
+        self.params = without_nulls(self.params, self.argument_spec)
 
 
-def without_nulls(value: t.Any) -> t.Any:
-    """The same structure with every null mapping entry left out, so that validation takes it for absent."""
+def without_nulls(value: t.Any, spec: Spec) -> t.Any:
+    """The same structure with every option that is null left out, so that validation takes it for absent.
+
+    A null under a name that no option has stays, for validation to refuse.
+    """
     if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+        options = {key: option for name, option in spec.items() for key in (name, *option.get("aliases", ()))}
+        return {
+            key: without_nulls(item, options.get(key, {}).get("options", {}))
+            for key, item in value.items()
+            if item is not None or key not in options
+        }
     if isinstance(value, list):
-        return [without_nulls(item) for item in value]
+        return [without_nulls(item, spec) for item in value]
     return value
 
 
@@ -62,9 +70,6 @@ def _written_value(raw: t.Any, validated: t.Any, option: dict[str, t.Any]) -> t.
     if isinstance(raw, dict):
         return only_written(raw, validated, option["options"])
     if isinstance(raw, list) and isinstance(validated, list):
-        return [
-            only_written(item, checked, option["options"]) if isinstance(item, dict) else checked
-            for item, checked in zip(raw, validated)
-        ]
+        return [_written_value(item, checked, option) for item, checked in zip(raw, validated)]
     # Written as text (JSON or key=value): Ansible filled in None for every option that does not stand there.
-    return without_nulls(validated)
+    return without_nulls(validated, option["options"])

@@ -117,10 +117,10 @@ def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared
     changes = postfix.plan_changes(before, request)
     late = postfix.removed_last(before, changes)
     for call in postfix.edits(before, request, changes, late):
-        host.must("postconf", *call, directory=copy)
+        host.edit_copy(copy, *call)
     main_meanwhile = host.read_text(os.path.join(copy, MAIN))
     if late:
-        host.must("postconf", "-X", *late, directory=copy)
+        host.edit_copy(copy, "-X", *late)
     target = {name: host.read_text(os.path.join(copy, name)) for name in (MAIN, MASTER)}
     after = host.read_settings(copy) if changes else before
     postfix.refuse_unsound(after, request, host.known_names(copy) if after.unused else ())

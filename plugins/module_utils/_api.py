@@ -14,6 +14,7 @@ import configparser
 import contextlib
 import os
 import random
+import re
 import time
 import traceback
 import typing as t
@@ -265,10 +266,18 @@ class Api:
         self.calls += 1
         try:
             answer = self._client.raw_call(method, path, data=body)
-        except ovh.exceptions.OAuth2FailureError:
+        except ovh.exceptions.OAuth2FailureError as error:
+            status = _token_status(error)
+            if status in RETRIED_STATUSES:
+                return None, ApiError("the OAuth2 token could not be fetched", call=call, status=status)
             message = "the OAuth2 token was refused; check client_id and client_secret"
             raise ApiError(message, call=call) from None
-        except (requests.ConnectionError, requests.Timeout, ovh.exceptions.HTTPError) as error:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,  # the connection ended within the answer
+            ovh.exceptions.HTTPError,
+        ) as error:
             return None, ApiError(f"no answer ({_network_reason(error)})", call=call)
         except ovh.exceptions.InvalidResponse:
             # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it.
@@ -280,6 +289,12 @@ class Api:
         except requests.RequestException as error:
             raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
         return answer, None if answer.status_code < 300 else error_from(answer, call)
+
+
+def _token_status(error: Exception) -> int | None:
+    """HTTP status of the token endpoint, which python-ovh tells in the text of its exception only."""
+    found = re.search(r"status_code=(\d+)", str(error))
+    return int(found[1]) if found else None
 
 
 def _network_reason(error: Exception) -> str:

@@ -92,13 +92,15 @@ class HaproxyBalancers:
 def observe(health: Health, zone: str, statistics: str) -> None:
     for row in csv.DictReader(statistics.lstrip("# ").splitlines()):
         report = Report(
-            # "UP 1/2" is up, one failure away from down. The prefix "* " marks a check under way.
+            # "UP 1/2" is up, one failure away from down.
             status="no check" if row["status"] == "no check" else row["status"].split(" ")[0],
             check_status=row["check_status"].removeprefix("* "),
             check_code=row["check_code"],
             content=row["last_chk"],
+            duration=row["check_duration"],
+            under_way=row["check_status"].startswith("* "),
         )
-        health.observe(zone, int(row["svname"].rpartition("-")[2]), report, row["check_duration"])
+        health.observe(zone, int(row["svname"].rpartition("-")[2]), report)
 
 
 class Haproxy:

@@ -13,7 +13,7 @@ stays that of the last check of the previous one.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .configuration import ALL, Configuration, Record
@@ -45,7 +45,6 @@ class Checks:
     interval: float
     previous: float | None = None  # the last check of the process before
     seen: float | None = None  # a check of this process
-    result: tuple[str, ...] = ()
 
     def last(self, now: float) -> float | None:
         if self.seen is None or self.seen > now:
@@ -55,12 +54,14 @@ class Checks:
 
 @dataclass(frozen=True)
 class Report:
-    """What HAProxy says of a server."""
+    """What HAProxy says of a server. ``under_way``: a new check runs, the fields of its result are blank for now."""
 
     status: str
     check_status: str = ""
     check_code: str = ""
     content: str = ""
+    duration: str = ""
+    under_way: bool = False
 
 
 class Health:
@@ -92,16 +93,17 @@ class Health:
         if not self.sim.settings.haproxy:
             self.checks[key].seen = now + interval
 
-    def observe(self, zone: str, server_id: int, report: Report, duration: str) -> None:
+    def observe(self, zone: str, server_id: int, report: Report) -> None:
         """Takes what HAProxy's statistics say of a server now."""
         key = (zone, server_id)
+        before = self.reports.get(key)
+        if report.under_way and before:
+            report = replace(before, status=report.status, check_status=report.check_status)
+        report = replace(report, under_way=False)
         self.reports[key] = report
         checks = self.checks.get(key)
-        if checks is None or report.check_status in ("", "INI"):
-            return
-        result = (report.status, report.check_status, report.check_code, report.content, duration)
-        if result != checks.result:
-            checks.result, checks.seen = result, time.time()
+        if checks and report != before and report.check_status not in ("", "INI"):
+            checks.seen = time.time()
 
     def states(self, server: Record) -> list[dict[str, Any]]:
         """``serverState`` of the staged server: empty until it is live somewhere."""

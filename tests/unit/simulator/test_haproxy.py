@@ -300,25 +300,25 @@ def test_probe_on_a_port_of_its_own_sends_no_header(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("probe", "status"),
+    ("probe", "status", "check"),
     [
-        ({"type": "tcp"}, "UP"),
-        ({"type": "tcp", "match": "contains", "pattern": "220 "}, "UP"),
-        ({"type": "tcp", "match": "matches", "pattern": r"^220[ -].* \"?#\$'|^220"}, "UP"),
-        ({"type": "tcp", "match": "contains", "pattern": "220 ", "negate": True}, "DOWN"),
-        ({"type": "http"}, "DOWN"),
-        ({"type": "mysql"}, "DOWN"),
-        ({"type": "pgsql"}, "DOWN"),
-        ({"type": "oco"}, "DOWN"),
+        ({"type": "tcp"}, "UP", "L4OK"),
+        ({"type": "tcp", "match": "contains", "pattern": "220 "}, "UP", "L7OK"),
+        ({"type": "tcp", "match": "matches", "pattern": r"^220[ -].* \"?#\$'|^220"}, "UP", "L7OK"),
+        ({"type": "tcp", "match": "contains", "pattern": "220 ", "negate": True}, "DOWN", "L7RSP"),
+        ({"type": "http"}, "DOWN", "L7RSP"),
+        ({"type": "mysql"}, "DOWN", "L7TOUT"),
+        ({"type": "pgsql"}, "DOWN", "L7STS"),
+        ({"type": "oco"}, "DOWN", "L4CON"),
     ],
 )
-def test_types_of_probes(service: Service, probe: dict[str, Any], status: str) -> None:
+def test_types_of_probes(service: Service, probe: dict[str, Any], status: str, check: str) -> None:
     with backend(1) as one:
         (server,) = smtp_farm(service, one)
         service.put(f"tcp/farm/{service.get('tcp/farm')[0]}", probe=probe)
         assert service.refresh()["status"] == "done"
         checked = eventually(lambda: (found := state(service, server))["checkTime"] and found)
-        assert checked["status"] == status
+        assert (checked["status"], checked["checkStatus"]) == (status, check)
 
 
 def test_route_by_source(service: Service) -> None:

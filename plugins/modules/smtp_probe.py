@@ -233,6 +233,7 @@ attempts:
 """
 
 import dataclasses
+import ipaddress
 import re
 import time
 from typing import Any
@@ -244,6 +245,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import (
     Transcript,
     converse,
     missed_expectations,
+    proxy_header,
 )
 
 ARGUMENTS: dict[str, Any] = {
@@ -299,6 +301,7 @@ def check_options(params: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be 0 or more")
     if params["timeout"] < 1:
         raise ValueError("timeout must be 1 or more")
+    check_addresses(params["proxy_source"], params["proxy_destination"])
     if params["rcpt_to"] and params["mail_from"] is None:
         raise ValueError('rcpt_to needs mail_from; an empty text ("") is the null sender')
     if params["body"] is not None and not params["rcpt_to"]:
@@ -307,6 +310,16 @@ def check_options(params: dict[str, Any]) -> None:
         re.compile(params["expect_banner"] or "")
     except re.error as error:
         raise ValueError(f"expect_banner is not a regular expression: {error}") from error
+
+
+def check_addresses(source: str | None, destination: str | None) -> None:
+    for name, address in (("proxy_source", source), ("proxy_destination", destination)):
+        try:
+            ipaddress.ip_address(address or "192.0.2.1")
+        except ValueError as error:
+            raise ValueError(f"{name} must be an IPv4 or IPv6 address, not {address!r}") from error
+    if source and destination:
+        proxy_header("v1", (source, 1), (destination, 1))
 
 
 def probe(params: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], list[str]]:

@@ -370,9 +370,10 @@ def check_directory(directory: str) -> str | None:
 
 # Not the bare <postmaster>: Postfix takes that without looking at any restriction.
 _TRIAL = "EHLO localhost\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster@{hostname}>\r\nQUIT\r\n"
-# The trial must reach the restrictions, and must reach nobody else: no permission by address, no milters, no
-# notices to the postmaster, no TLS, and all commands in one go.
+# The trial must reach the restrictions, and must reach nobody else: no PROXY header, no permission by address, no
+# milters, no notices to the postmaster, no TLS, and all commands in one go.
 _TRIAL_OVERRIDES = {
+    "smtpd_upstream_proxy_protocol": "",
     "mynetworks": "",
     "smtpd_milters": "",
     "notify_classes": "",

@@ -301,6 +301,12 @@ def test_what_postfix_would_not_take_is_refused_and_nothing_is_written(
     assert files(postfix) == before
 
 
+def test_the_restrictions_of_a_listener_with_a_header_are_tried_too(postfix: PrivatePostfix, plan: Planner) -> None:
+    restrictions = {"smtpd_recipient_restrictions": "nonsense, reject_unauth_destination"}
+    with pytest.raises(PostfixError, match=f"{postfix.listener}/smtpd_recipient_restrictions = nonsense"):
+        plan(Request(services={postfix.listener: restrictions}, listener=enable(postfix).listener))
+
+
 def test_a_port_that_is_taken_is_refused(postfix: PrivatePostfix, plan: Planner) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A stand-in for AWX, and playbooks on it with the collection awx.awx."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+import yaml
+
+from awx.app import TOKEN, Controller, build
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "examples/awx-project"
+PROGRAMS = Path(sys.executable).parent
+# The last `ansible` with awx.awx: later ones have no collection for AWX.
+PACKAGE = "ansible==12.3.0"
+TIMEOUT = 300  # seconds
+
+
+def is_manifest(name: str) -> bool:
+    return name.endswith("MANIFEST.json")
+
+
+@pytest.fixture(scope="session")
+def collections() -> Path:
+    """A path with the collection awx.awx; kept in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailops.ovh_iplb" / PACKAGE
+    if not (cache / "ansible_collections/awx/awx/MANIFEST.json").exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), PACKAGE]
+        subprocess.run(command, check=True)
+        (wheel,) = cache.glob("ansible-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            names = (name for name in archive.namelist() if name.startswith("ansible_collections/awx/"))
+            # The manifest comes last, as the sign that all is there.
+            archive.extractall(cache, sorted(names, key=is_manifest))
+        wheel.unlink()
+    return cache
+
+
+@contextmanager
+def serving(controller: Controller) -> Iterator[str]:
+    """The stand-in's URL, while it runs."""
+    server = uvicorn.Server(uvicorn.Config(build(controller), port=0, log_level="warning", ws="none", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + TIMEOUT
+        while not server.started:
+            assert thread.is_alive(), "the stand-in did not start"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Awx:
+    """AWX as the user of the playbook sees it."""
+
+    def __init__(self, controller: Controller, url: str, collections: Path, directory: Path) -> None:
+        self.controller = controller
+        self.directory = directory
+        own = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(ROOT / ".venv/collections"))
+        self.environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": f"{own}:{collections}",
+            "ANSIBLE_NOCOLOR": "1",
+            "CONTROLLER_HOST": url,
+            "CONTROLLER_OAUTH_TOKEN": TOKEN,
+        }
+
+    def play(self, variables: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs the playbook with a user's one file of variables."""
+        path = self.directory / "awx.yml"
+        path.write_text(yaml.safe_dump(variables))
+        program = str(PROGRAMS / "ansible-playbook")
+        command = [program, "mailops.ovh_iplb.awx", "-i", "localhost,", "-e", f"@{path}", *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=TIMEOUT
+        )
+
+    def objects(self, collection: str) -> dict[str, dict[str, Any]]:
+        """Objects by name (nodes by identifier), as the API shows them."""
+        found = map(self.controller.view, self.controller.objects[collection].values())
+        return {item.get("name") or item["identifier"]: item for item in found}
+
+    def linked(self, collection: str, name: str, relation: str) -> list[str]:
+        """Names of what is associated with an object."""
+        record = self.objects(collection)[name]
+        ids = self.controller.links.get((record["id"], relation), [])
+        everything = {item["id"]: item for items in self.controller.objects.values() for item in items.values()}
+        return [everything[item].get("name") or everything[item]["identifier"] for item in ids]
+
+
+@pytest.fixture(scope="module")
+def awx(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Awx]:
+    controller = Controller(PROJECT)
+    with serving(controller) as url:
+        yield Awx(controller, url, collections, tmp_path_factory.mktemp("awx"))

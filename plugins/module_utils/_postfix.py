@@ -230,6 +230,10 @@ def _new_entry(service: str, value: Any) -> Entry | None:
         )
     columns = {name: _flag(f"{option}.{name}", value.get(name)) for name in flags}
     columns.update({name: _count(f"{option}.{name}", value.get(name)) for name in counts})
+    if service.endswith("/inet"):
+        if columns["private"] == "y":
+            raise PostfixError(f"{option}.private must not be true: a network service can not be private")
+        columns["private"] = "n"  # Postfix's default is "y", with which it would not start
     command, _space, arguments = str(value_text(f"{option}.command", value["command"])).partition(" ")
     overrides = _overrides(option, "parameters", value.get("parameters") or {})
     return Entry(

@@ -166,7 +166,6 @@ EXAMPLES = r"""
   mailops.ovh_iplb.postfix_config:
     new_services:
       10025/inet:
-        private: false
         command: smtpd
         parameters:
           syslog_name: postfix/balancer

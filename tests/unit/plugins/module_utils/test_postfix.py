@@ -102,6 +102,7 @@ def test_no_value_starts_a_line_of_its_own(value: str) -> None:
         ({"new_services": {"10025/inet": {"command": "smtpd", "chrooted": True}}}, "chrooted"),
         ({"new_services": {"10025/inet": {"command": "smtpd", "chroot": "maybe"}}}, "10025/inet.chroot"),
         ({"new_services": {"10025/inet": {"command": "smtpd", "maxproc": -1}}}, "10025/inet.maxproc"),
+        ({"new_services": {"10025/inet": {"command": "smtpd", "private": True}}}, "10025/inet.private"),
         ({"services": {"25/inet": {}}, "new_services": {"25/inet": {"command": "smtpd"}}}, "both"),
     ],
 )
@@ -136,7 +137,7 @@ def test_a_new_service_is_added_changed_and_removed_as_a_whole() -> None:
     wanted = read_request({}, {}, {"10025/inet": {"command": "smtpd -v", "chroot": False, "parameters": {"a": 1}}})
     entry = wanted.new_services["10025/inet"]
     assert entry is not None
-    line = "10025 inet - - n - - smtpd -v"
+    line = "10025 inet n - n - - smtpd -v"
 
     assert plan_changes(settings(), wanted) == [
         Change("master.cf", "10025/inet", None, None, line),

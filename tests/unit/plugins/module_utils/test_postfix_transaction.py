@@ -237,7 +237,7 @@ def test_a_postfix_that_is_down_is_started(postfix: PrivatePostfix, plan: Planne
 
 
 # An address that no interface has: `postfix check` and smtpd do not look at the listeners of other daemons.
-IMPOSSIBLE = {"203.0.113.77:2525/inet": Entry("203.0.113.77:2525/inet", command="qmqpd")}
+IMPOSSIBLE = {"203.0.113.77:2525/inet": Entry("203.0.113.77:2525/inet", private="n", command="qmqpd")}
 
 
 @pytest.mark.parametrize("apply", ["reload", "restart"])

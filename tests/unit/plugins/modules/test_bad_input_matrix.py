@@ -93,7 +93,7 @@ INPUTS = [
     farm('"uri" is not one of first, leastconn, roundrobin, source', balance="uri"),
     farm('"cookie" is not one of sourceIp', stickiness="cookie"),
     farm("negate needs", "probe.match", probe={"type": "smtp", "negate": True}),
-    farm("probe.url does not exist for a probe of type smtp", probe={"type": "smtp", "url": "/"}),
+    farm("probe.url does not exist for a probe of type smtp", probe={"type": "smtp", "url": "/up"}),
     farm("a probe of type smtp takes default, not contains", probe={"type": "smtp", "match": "contains"}),
     farm("20 seconds is too short", "30", probe={"type": "smtp", "interval": 20}),
     # Values

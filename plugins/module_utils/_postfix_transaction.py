@@ -155,8 +155,9 @@ def undo_cut_run(directory: str, timeout: float) -> bool:
 def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict[str, str], list[str]]:
     """The files to plan from, and to go back to. What somebody wrote after a cut run stays."""
     previous, warnings = dict(current), []
-    for name, text in (journal.previous if journal else {}).items():
-        assert journal is not None
+    if journal is None:
+        return previous, warnings
+    for name, text in journal.previous.items():
         if _digest(current[name]) in (_digest(text), *journal.intended[name]):
             previous[name] = text
         else:

@@ -21,7 +21,7 @@ description:
     unless O(apply=none).
 version_added: 1.0.0
 author:
-  - mailops.ovh_iplb contributors
+  - mailops.ovh_iplb contributors (@mailops)
 attributes:
   check_mode:
     description: Can run in check mode and return what would change, without changing it.

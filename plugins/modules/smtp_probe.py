@@ -15,7 +15,7 @@ description:
     (O(expect_code) and the like) is not met.
 version_added: 1.0.0
 author:
-  - mailops.ovh_iplb contributors
+  - mailops.ovh_iplb contributors (@mailops)
 attributes:
   check_mode:
     description: Can run in check mode and return what would change, without changing it.

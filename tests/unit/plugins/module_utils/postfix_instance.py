@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import Talk, Transcript, converse
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import (
+    Talk,
+    Transcript,
+    converse,
+    greeting,
+    refusal,
+)
 
 # The address that mynetworks trusts; it is nobody's, so only a forged header can claim it.
 PARTNER = "192.0.2.99"
@@ -108,9 +114,7 @@ class PrivatePostfix:
     def greeting(self, header: str = "none", port: int | None = None) -> int | None:
         """The code with which a client is greeted; one without a header speaks first."""
         where = port or self.smtp
-        code, _text = (
-            host.refusal("127.0.0.1", where) if header == "none" else host.greeting("127.0.0.1", where, header)
-        )
+        code, _text = refusal("127.0.0.1", where) if header == "none" else greeting("127.0.0.1", where, header)
         return code
 
     def relay(self, header: str, claimed: str, port: int | None = None) -> Transcript:

@@ -45,11 +45,14 @@ def nobody(_address: str) -> bool:
 
 
 def settings(
-    *entries: Entry, effective: Mapping[str, str] | None = None, unused: tuple[tuple[str, str], ...] = (), **main: str
+    *entries: Entry,
+    main: Mapping[str, str] | None = None,
+    effective: Mapping[str, str] | None = None,
+    unused: tuple[tuple[str, str], ...] = (),
 ) -> Settings:
     """A configuration in which no value refers to another."""
     return Settings(
-        parameters=main,
+        parameters=main or {},
         entries={entry.service: entry for entry in entries},
         expanded={(entry.service, name): value for entry in entries for name, value in entry.overrides.items()},
         effective={"mail_version": "3.7.11", "mynetworks": "127.0.0.0/8", **(effective or {})},
@@ -116,7 +119,7 @@ def test_options_of_the_wrong_shape_are_named(options: dict[str, Any], names: st
 
 
 def test_a_plan_holds_only_what_differs() -> None:
-    before = settings(smtpd(mynetworks="", smtpd_timeout="5s"), relayhost="", kept="1", folded="a,   b")
+    before = settings(smtpd(mynetworks="", smtpd_timeout="5s"), main={"relayhost": "", "kept": "1", "folded": "a,   b"})
     request = Request(
         parameters={"relayhost": "", "kept": None, "absent": None, "folded": "a, b", "new": "0"},
         services={"smtp/inet": {"mynetworks": "", "smtpd_timeout": None}},
@@ -167,7 +170,7 @@ def test_overrides_with_blanks_are_written_with_their_whole_entry() -> None:
 
 
 def test_a_name_that_the_running_services_refer_to_leaves_main_cf_last() -> None:
-    before = settings(smtpd(smtpd_upstream_proxy_protocol=REFERENCE), relayhost="", **GUIDE)
+    before = settings(smtpd(smtpd_upstream_proxy_protocol=REFERENCE), main={"relayhost": "", **GUIDE})
     request = Request(
         parameters={**dict.fromkeys(GUIDE), "relayhost": None},
         services={"smtp/inet": {"smtpd_upstream_proxy_protocol": None}},
@@ -225,7 +228,7 @@ def test_behind_postscreen_the_guard_goes_on_the_smtpd_that_decides() -> None:
 
 def test_what_the_listener_got_is_taken_back_and_nothing_else() -> None:
     request = Request(listener=Listener(enabled=False))
-    before = settings(smtpd(smtpd_upstream_proxy_protocol=REFERENCE, **GUARD, kept="1"), **GUIDE)
+    before = settings(smtpd(smtpd_upstream_proxy_protocol=REFERENCE, **GUARD, kept="1"), main=GUIDE)
     changes = plan_changes(before, with_listener(before, request, nobody))
     assert {change.place for change in changes} == {
         "smtp_upstream_proxy_protocol",
@@ -237,7 +240,7 @@ def test_what_the_listener_got_is_taken_back_and_nothing_else() -> None:
 
 
 def test_the_guides_line_stays_while_another_service_uses_it() -> None:
-    before = settings(smtpd(), smtpd("10025/inet", smtpd_upstream_proxy_protocol=REFERENCE), **GUIDE)
+    before = settings(smtpd(), smtpd("10025/inet", smtpd_upstream_proxy_protocol=REFERENCE), main=GUIDE)
     request = with_listener(before, Request(listener=Listener(enabled=False)), nobody)
     assert plan_changes(before, request) == []
 
@@ -331,7 +334,7 @@ def test_what_relays_by_address_is_found(relay: str, recipient: str, permits: li
             "smtpd_recipient_restrictions": recipient,
             "smtpd_restriction_classes": "partners",
         },
-        partners="check_client_access hash:/partners",
+        main={"partners": "check_client_access hash:/partners"},
     )
     assert address_permits(after, "smtp/inet") == permits
 

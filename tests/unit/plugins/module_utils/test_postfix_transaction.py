@@ -15,13 +15,20 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import Entry, Listener, PostfixError, Request
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
+    Entry,
+    Listener,
+    PostfixError,
+    Request,
+    Values,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_transaction import (
     Prepared,
     Transaction,
     prepare,
     undo_cut_run,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import greeting
 
 from unit.plugins.module_utils.postfix_instance import PARTNER, PrivatePostfix, is_possible, private_postfix
 
@@ -302,7 +309,7 @@ def test_what_postfix_would_not_take_is_refused_and_nothing_is_written(
 
 
 def test_the_restrictions_of_a_listener_with_a_header_are_tried_too(postfix: PrivatePostfix, plan: Planner) -> None:
-    restrictions = {"smtpd_recipient_restrictions": "nonsense, reject_unauth_destination"}
+    restrictions: Values = {"smtpd_recipient_restrictions": "nonsense, reject_unauth_destination"}
     with pytest.raises(PostfixError, match=f"{postfix.listener}/smtpd_recipient_restrictions = nonsense"):
         plan(Request(services={postfix.listener: restrictions}, listener=enable(postfix).listener))
 
@@ -355,7 +362,7 @@ def test_values_with_blanks_and_whole_services_are_stable(postfix: PrivatePostfi
     )
     assert plan.run(request).changed
     assert not plan(request).changed
-    assert "one, two three" in host.greeting("127.0.0.1", postfix.smtp)[1]
+    assert "one, two three" in greeting("127.0.0.1", postfix.smtp)[1]
 
 
 def test_two_runs_do_not_change_one_directory_at_once(postfix: PrivatePostfix, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,8 @@ def inventory(state: State) -> str:
         "  vars:",
         "    ansible_user: root",
         f"    ansible_ssh_private_key_file: {keys.PRIVATE_KEY}",
+        # Connections that ssh keeps open end with the lab: another one has hosts of the same addresses.
+        f"    ansible_control_path_dir: {STATE}/ssh",
         f"    ansible_ssh_common_args: -o UserKnownHostsFile={keys.KNOWN_HOSTS} -o StrictHostKeyChecking=yes",
         "    ansible_python_interpreter: /usr/bin/python3",
         "",

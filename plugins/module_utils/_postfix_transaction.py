@@ -154,7 +154,8 @@ def undo_cut_run(directory: str, timeout: float) -> bool:
 
 def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict[str, str], list[str]]:
     """The files to plan from, and to go back to. What somebody wrote after a cut run stays."""
-    previous, warnings = dict(current), []
+    previous = dict(current)
+    warnings: list[str] = []
     if journal is None:
         return previous, warnings
     for name, text in journal.previous.items():

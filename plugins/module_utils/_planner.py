@@ -215,8 +215,8 @@ class _Planner:
         frontend_pairs = [(item, _match(FRONTEND, item, snapshot.frontends)) for item in desired.frontends]
         _check_twins(farm_pairs)
         _check_twins(frontend_pairs)
-        _check_renames(farm_pairs)
-        _check_renames(frontend_pairs)
+        _check_namesakes(farm_pairs)
+        _check_namesakes(frontend_pairs)
 
         farms = [
             (self._farm(farm, observed), farm, observed)
@@ -521,19 +521,21 @@ def _check_twins(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
         seen[identity] = wanted.where
 
 
-def _check_renames(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
-    """An entry that is known by its name must not get a namesake, or the next run could not tell them apart."""
-    seen: dict[t.Any, _Wanted] = {}
-    for wanted, observed in pairs:
-        if not wanted.present:
-            continue
-        end = {**(observed.values if observed else {}), **wanted.values}
-        other = seen.setdefault((wanted.protocol, end.get("zone"), end.get("display_name")), wanted)
-        if other is not wanted and (other.id is None or wanted.id is None):
-            raise InvalidInput(
-                f"{other.where} and {wanted.where} would have the same name in zone {end.get('zone')}; "
-                "give one of them another display_name"
-            )
+def _check_namesakes(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
+    """A name must still mean one entry after the run, or the next run could not tell them apart."""
+    ends = [
+        (wanted, {**(observed.values if observed else {}), **wanted.values})
+        for wanted, observed in pairs
+        if wanted.present
+    ]
+    for wanted in (pair[0] for pair in pairs if pair[0].id is None):
+        for other, end in ends:
+            same_place = wanted.protocol == other.protocol and wanted.zone in (None, end.get("zone"))
+            if other is not wanted and same_place and wanted.name == end.get("display_name"):
+                raise InvalidInput(
+                    f"{wanted.where} and {other.where} would have the same name; give one of them another "
+                    "display_name, or say which is meant with its zone or id"
+                )
 
 
 def _match_servers(

@@ -225,10 +225,26 @@ def test_ids_rename_and_swap_names(api: FakeApi) -> None:
     assert [farm["displayName"] for farm in api.of("farm").values()] == ["b", "a"]
 
 
-def test_a_rename_must_not_make_a_namesake_of_a_farm_known_by_name(api: FakeApi) -> None:
-    farm = add_farm(api, displayName="a")
-    with pytest.raises(InvalidInput, match="same name in zone gra"):
-        plan(api, farms=[{"farm_id": farm, "display_name": "smtp"}, smtp(zone="gra")])
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [{"farm_id": 101, "display_name": "smtp"}, smtp(zone="gra")],
+        [{"farm_id": 101, "display_name": "smtp"}, smtp(zone="gra", state="absent")],
+        [{"display_name": "a"}, {"display_name": "a", "zone": "rbx"}],
+        [{"display_name": "a", "state": "absent"}, {"display_name": "a", "zone": "rbx"}],
+    ],
+)
+def test_a_name_must_still_mean_one_farm_after_the_run(api: FakeApi, entries: list[Values]) -> None:
+    assert add_farm(api, displayName="a") == 101
+    for listed in (entries, entries[::-1]):
+        with pytest.raises(InvalidInput, match="would have the same name; give one of them another display_name"):
+            plan(api, farms=listed)
+
+
+def test_the_same_name_in_two_zones_or_protocols_is_no_namesake(api: FakeApi) -> None:
+    farms = [smtp(zone="gra"), smtp(zone="rbx"), smtp(zone="gra", protocol="http"), smtp(zone="all", state="absent")]
+    apply(api, farms=farms)
+    assert plan(api, farms=farms).operations == []
 
 
 @pytest.mark.parametrize("entries", [[smtp(), smtp(zone="GRA")], [smtp(), {"farm_id": 101}]])

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from simulator.launcher import Running
 from unit.plugins.modules.harness import Service, Values
 
 
@@ -182,8 +183,7 @@ def written(options: Values) -> Values:
     return cleaned
 
 
-@pytest.fixture
-def deployed(service: Service) -> Service:
+def deploy(service: Service) -> Service:
     """A service that carries mail, and a farm of another protocol."""
     service.run(
         "load_balancer",
@@ -210,15 +210,27 @@ def deployed(service: Service) -> Service:
     return service
 
 
+@pytest.fixture
+def deployed(service: Service) -> Service:
+    return deploy(service)
+
+
+@pytest.fixture(scope="module")
+def untouched(simulator: Running) -> Service:
+    """The same for all bad input, as it changes nothing."""
+    simulator.reset()
+    return deploy(Service(simulator))
+
+
 @pytest.mark.parametrize("case", INPUTS, ids=lambda case: case.name)
-def test_bad_input_is_explained_and_nothing_is_written(deployed: Service, case: Bad) -> None:
-    before = deployed.everything()
+def test_bad_input_is_explained_and_nothing_is_written(untouched: Service, case: Bad) -> None:
+    before = untouched.everything()
     for check in (True, False):
-        message = deployed.fail(case.module, check=check, **written(case.options))
+        message = untouched.fail(case.module, check=check, **written(case.options))
         missing = [word for word in case.words if word not in message]
         assert not missing, message
-    assert deployed.writes() == []
-    assert deployed.everything() == before
+    assert untouched.writes() == []
+    assert untouched.everything() == before
 
 
 def test_what_can_not_be_deployed_can_be_staged(deployed: Service) -> None:

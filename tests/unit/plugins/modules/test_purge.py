@@ -69,7 +69,7 @@ def test_frontends_go_before_their_farms_and_servers_before_theirs(deployed: Ser
         (["udp"], {"mail", "old", "web"}),
         (["tcp", "http", "udp"], {"mail"}),
     ],
-    ids=str,
+    ids=lambda value: ",".join(sorted(value)),
 )
 def test_a_purge_reaches_its_protocols_only(deployed: Service, protocols: list[str], kept: set[str]) -> None:
     assert purge(deployed, "purge_farms", "purge_frontends", purge_protocols=protocols)["changed"]

@@ -45,9 +45,10 @@ def collections() -> Path:
         subprocess.run(command, check=True)
         (wheel,) = cache.glob("ansible-*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            names = (name for name in archive.namelist() if name.startswith("ansible_collections/awx/"))
+            names = [name for name in archive.namelist() if name.startswith("ansible_collections/awx/")]
             # The manifest comes last, as the sign that all is there.
-            archive.extractall(cache, sorted(names, key=is_manifest))
+            names.sort(key=is_manifest)
+            archive.extractall(cache, names)
         wheel.unlink()
     return cache
 

@@ -324,9 +324,31 @@ def step_findings(host: Host, name: str, result: t.Mapping[str, t.Any]) -> list[
     findings = [postfix_change(host.name, change) for change in plan]
     if result.get("live") is False:
         findings.append(_service_finding(host, bool(plan)))
-    if findings:
-        return findings
-    return [_finding(host.name, name, "changed", "drift", note=_text(result.get("msg")))]
+    if not findings:
+        findings = [_diff_finding(host.name, name, entry) for entry in _diffs(result)]
+    return findings or [_finding(host.name, name, "changed", "drift", note=_text(result.get("msg")))]
+
+
+def _diffs(result: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    diff = result.get("diff") or ()
+    return [diff] if isinstance(diff, t.Mapping) else [entry for entry in diff if entry]
+
+
+def _diff_finding(host: str, name: str, diff: t.Mapping[str, t.Any]) -> Values:
+    """A difference that a module shows as text: the lines that only one side has."""
+    found, declared = (_text(diff.get(side)).splitlines() for side in ("before", "after"))
+    kind = "changed" if found and declared else "missing" if declared else "surplus"
+    field = _text(diff.get("after_header") or diff.get("before_header")) or None
+    return _finding(
+        host,
+        name,
+        kind,
+        "drift",
+        None,
+        field,
+        [line.strip() for line in declared if line not in found] or None,
+        [line.strip() for line in found if line not in declared] or None,
+    )
 
 
 def postfix_change(host: str, change: t.Mapping[str, t.Any]) -> Values:
@@ -357,7 +379,7 @@ def _certificate_findings(host: str, certificate: t.Mapping[str, t.Any], certifi
 
 
 def _left_out_finding(name: str) -> Values:
-    note = "the run left this host out (--limit), so nothing is known about it"
+    note = "the run did not look at this host (--limit, or an earlier failure)"
     return _finding(name, "host", "unreachable", "unknown", note=note)
 
 

@@ -250,6 +250,19 @@ def test_a_change_without_details_is_drift_as_a_whole() -> None:
     ]
 
 
+def test_a_difference_in_text_names_the_part_and_its_lines() -> None:
+    diff = [
+        {"before_header": "nftables", "after_header": "nftables", "before": "", "after": "table inet guard {\n}\n"},
+        {"before_header": "/etc/guard", "after_header": "/etc/guard", "before": "a\nb\n", "after": "a\nc\n"},
+    ]
+    there = replace(host(MX1), steps=[{"object": "firewall", "result": {"changed": True, "diff": diff}}])
+    findings = host_findings(there, 30)
+    assert [(f["object"], f["field"], f["kind"], f["declared"], f["found"]) for f in findings] == [
+        ("firewall", "nftables", "missing", ["table inet guard {", "}"], None),
+        ("firewall", "/etc/guard", "changed", ["c"], ["b"]),
+    ]
+
+
 @pytest.mark.parametrize(
     "there",
     [

@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
@@ -33,6 +33,8 @@ PROXY_PARAMETERS = {
 }
 # On a listener that believes PROXY headers the client address is a claim: nobody may be trusted for it.
 GUARDED_HOST_LISTS = ("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts")
+# A port of its own that the listener got here: tells its lines in the log apart, and that it goes with the listener.
+OWN_ENTRY = {"syslog_name": "postfix/balancer"}
 
 # What the code below needs to know in expanded form ("postconf -x").
 EFFECTIVE = (
@@ -44,12 +46,15 @@ EFFECTIVE = (
     "mynetworks",
     "postscreen_upstream_proxy_protocol",
     "queue_directory",
+    "smtpd_forbid_unauth_pipelining",
+    "smtpd_milters",
     "smtpd_recipient_restrictions",
     "smtpd_relay_restrictions",
     "smtpd_restriction_classes",
     "smtpd_service_name",
     "smtpd_tls_wrappermode",
     "smtpd_upstream_proxy_protocol",
+    "syslog_name",
 )
 
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
@@ -123,6 +128,12 @@ class Listener:
     """Networks that keep their permission by address. None: not said. Empty: nobody."""
     allow_address_permits: bool = False
     version: str = "v1"
+    balancer_networks: tuple[str, ...] = ()
+    """From where the load balancer speaks to this host."""
+    balancer_ipv6: bool = False
+    """The load balancer has an IPv6 address, so its headers may name IPv6 clients."""
+    allow_cutover: bool = False
+    """Clients that use the listener without a header today may be cut off."""
 
 
 @dataclass(frozen=True)
@@ -456,7 +467,10 @@ def with_listener(before: Settings, request: Request, is_own_address: Callable[[
     listener = request.listener
     if listener is None:
         return request
-    entry = before.entries.get(listener.service) or request.new_services.get(listener.service)
+    if not listener.enabled:
+        return _without_listener(before, request, listener)
+    request = _with_own_entry(before, request, listener)
+    entry = _listener_entry(before, request, listener)
     if entry is None:
         raise PostfixError(
             f"proxy_listener.service: master.cf has no entry {listener.service}"
@@ -468,15 +482,59 @@ def with_listener(before: Settings, request: Request, is_own_address: Callable[[
             "the PROXY protocol"
         )
     services = _listener_services(before, entry, listener)
-    if not listener.enabled:
-        return _merge(request, *_without_proxy(before, services))
     _refuse_version(before.effective.get("mail_version", ""), listener.version)
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
         raise PostfixError(f"{listener.service} runs postscreen, and master.cf has no entry {missing[0]} for it")
-    if listener.trusted_clients is None:
+    # Nobody uses a port that is new.
+    if listener.trusted_clients is None and listener.service in before.entries:
         _refuse_cut_off(before, sorted(services), is_own_address)
     return _merge(request, {GUIDE_PARAMETER: "haproxy"}, services)
+
+
+def _listener_entry(before: Settings, request: Request, listener: Listener) -> Entry | None:
+    return before.entries.get(listener.service) or request.new_services.get(listener.service)
+
+
+def _with_own_entry(before: Settings, request: Request, listener: Listener) -> Request:
+    """Add the listener's entry where it is a port number that master.cf does not have: port 25, and a header."""
+    if _listener_entry(before, request, listener) or not re.fullmatch(r"(.+:)?\d+/inet", listener.service):
+        return request
+    smtp = before.entries.get("smtp/inet", Entry("smtp/inet", command="smtpd"))
+    model = smtp if smtp.command == "smtpd" else before.entries.get("smtpd/pass", smtp)
+    settings = {**model.overrides, **OWN_ENTRY, **request.services.get(listener.service, {})}
+    proxied = {PROXY_PARAMETERS["smtpd"], "mynetworks", *GUARDED_HOST_LISTS}
+    own = Entry(
+        service=listener.service,
+        private="n",
+        unpriv=model.unpriv,
+        chroot=model.chroot,
+        maxproc=model.maxproc,
+        command="smtpd",
+        overrides={name: value for name, value in settings.items() if value is not None and name not in proxied},
+    )
+    return Request(
+        parameters=request.parameters,
+        services={name: values for name, values in request.services.items() if name != listener.service},
+        new_services={**request.new_services, listener.service: own},
+        listener=listener,
+    )
+
+
+def _without_listener(before: Settings, request: Request, listener: Listener) -> Request:
+    """Take back what the listener got: all of an entry that exists for it alone, or else its share of the entry."""
+    entry = before.entries.get(listener.service)
+    is_own = entry is not None and OWN_ENTRY.items() <= entry.overrides.items()
+    if is_own or entry is None or listener.service in request.new_services:
+        return Request(
+            parameters={**request.parameters, **_guides_line(before, {listener.service})},
+            services={name: values for name, values in request.services.items() if name != listener.service},
+            new_services={**request.new_services, listener.service: None},
+            listener=listener,
+        )
+    if entry.command not in PROXY_PARAMETERS:
+        return request
+    return _merge(request, *_without_proxy(before, _listener_services(before, entry, listener)))
 
 
 def _refuse_version(mail_version: str, version: str) -> None:
@@ -508,9 +566,14 @@ def _without_proxy(before: Settings, services: dict[str, Values]) -> tuple[Value
     """Take back what ``_listener_services`` gave, where it did: the reference to the guide's line is the mark of it."""
     marked = [name for name in services if GUIDE_REFERENCE in _overrides_of(before, name).values()]
     removed: dict[str, Values] = {name: dict.fromkeys(services[name]) for name in services} if marked else {}
-    others = [name for name in before.entries if name not in removed]
-    still_used = GUIDE_PARAMETER in _references(v for name in others for v in _overrides_of(before, name).values())
-    return ({} if still_used else {GUIDE_PARAMETER: None}), removed
+    return _guides_line(before, removed), removed
+
+
+def _guides_line(before: Settings, left: Container[str]) -> Values:
+    """Remove the guide's line, unless a service other than those that are ``left`` uses it."""
+    others = [entry for name, entry in before.entries.items() if name not in left]
+    still_used = GUIDE_PARAMETER in _references(value for entry in others for value in entry.overrides.values())
+    return {} if still_used else {GUIDE_PARAMETER: None}
 
 
 def _overrides_of(before: Settings, service: str) -> Mapping[str, str]:

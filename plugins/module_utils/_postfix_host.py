@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -32,6 +33,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     Stamp,
     parse_settings,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_preflight import Surroundings, local_senders
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import greeting, refusal
 
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
@@ -262,6 +264,39 @@ def is_own_address(address: str) -> bool:
     return True
 
 
+# Around a listener ---------------------------------------------------------------------------------------------------
+
+_MAIL_LOGS = ("/var/log/mail.log", "/var/log/maillog")
+_LOG_END = 4 * 1024 * 1024
+
+
+def surroundings(settings: Settings, service: str) -> Surroundings:
+    """What can be seen of who uses a service that is to expect PROXY headers; little without ss(8) and a mail log."""
+    port = port_number(service.rsplit("/", 1)[0].rpartition(":")[2])
+    local = _output("ss", "-Htnp", "state", "established", f"( dport = :{port} ) and ( dst 127.0.0.0/8 or dst [::1] )")
+    program = f"{settings.value(service, 'syslog_name') or 'postfix'}/smtpd"
+    addresses = _output("ip", "-oneline", "address", "show", "scope", "global")
+    return Surroundings(
+        sessions=_output("ss", "-Htn", "state", "established", f"( sport = :{port} )"),
+        own_addresses=tuple(re.findall(r" inet6? ([^/ ]+)", addresses)),
+        local_senders=local_senders(_mail_log(program), program, local),
+    )
+
+
+def _output(*command: str) -> str:
+    return run(*command).out if shutil.which(command[0], path=PATH) else ""
+
+
+def _mail_log(program: str) -> str:
+    """The end of the mail log, from its file or from the journal."""
+    for path in _MAIL_LOGS:
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                file.seek(max(0, os.path.getsize(path) - _LOG_END))
+                return file.read().decode("utf-8", "replace")
+    return _output("journalctl", "--quiet", "--output=short", "--lines=20000", f"--identifier={program}")
+
+
 # Processes -----------------------------------------------------------------------------------------------------------
 
 
@@ -374,6 +409,7 @@ _TRIAL = "EHLO localhost\r\nMAIL FROM:<>\r\nRCPT TO:<postmaster@{hostname}>\r\nQ
 # milters, no notices to the postmaster, no TLS, and all commands in one go.
 _TRIAL_OVERRIDES = {
     "smtpd_upstream_proxy_protocol": "",
+    "syslog_name": "postfix/trial",
     "mynetworks": "",
     "smtpd_milters": "",
     "notify_classes": "",

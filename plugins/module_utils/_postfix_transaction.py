@@ -29,6 +29,7 @@ from typing import Any, Callable
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix as postfix
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_preflight as preflight
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     MAIN,
     MASTER,
@@ -124,6 +125,7 @@ def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared
     target = {name: host.read_text(os.path.join(copy, name)) for name in (MAIN, MASTER)}
     after = host.read_settings(copy) if changes else before
     postfix.refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
+    warnings += _preflight(before, after, request.listener)
 
     now = instance.stamp()
     live = now is not None and postfix.is_live(now, instance.applied())
@@ -137,6 +139,16 @@ def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared
     if prepared.changed:
         _try_out(prepared, copy, now is not None)
     return prepared
+
+
+def _preflight(before: Settings, after: Settings, listener: postfix.Listener | None) -> list[str]:
+    """Refuse or warn for what stands around a listener that is to expect a header."""
+    if listener is None or not listener.enabled:
+        return []
+    new = not postfix.is_proxied(before, listener.service)
+    around = host.surroundings(before, listener.service) if new else preflight.Surroundings()
+    preflight.refuse(before, after, listener, around)
+    return preflight.notices(before, after, listener, around)
 
 
 def undo_cut_run(directory: str, timeout: float) -> bool:

@@ -79,7 +79,11 @@ options:
     type: dict
     suboptions:
       service:
-        description: The service, an entry of C(master.cf) or of O(new_services) that runs smtpd or postscreen.
+        description:
+          - The service, an entry of C(master.cf) or of O(new_services) that runs smtpd or postscreen.
+          - A port number that C(master.cf) does not have, such as C(10025/inet), becomes a service like that of port 25
+            (the smtpd behind it where that is postscreen), which itself stays as it is. O(proxy_listener.state=absent)
+            removes such a service.
         type: str
         default: smtp/inet
       state:
@@ -101,10 +105,32 @@ options:
             that admits nothing but the load balancer.
         type: list
         elements: str
+      balancer_networks:
+        description:
+          - Networks from which the load balancer speaks to this host, its C(natIp), for checks before anything is
+            written.
+          - C(mynetworks) and O(proxy_listener.trusted_clients) must not contain them, because whatever comes through
+            the load balancer without a header (its probes in version 2, or all mail while the PROXY protocol is off)
+            would be trusted.
+        type: list
+        elements: str
+        default: []
+      balancer_ipv6:
+        description: The load balancer takes connections over IPv6, whose headers Postfix must be able to read.
+        type: bool
+        default: false
       allow_address_permits:
         description:
           - Accept C(permit_inet_interfaces) and C(check_client_access) before C(reject_unauth_destination) in the
-            restrictions that decide who may relay. They grant by client address and are refused otherwise.
+            restrictions that decide who may relay, and O(proxy_listener.balancer_networks) in C(mynetworks). They grant
+            by client address and are refused otherwise.
+        type: bool
+        default: false
+      allow_cutover:
+        description:
+          - Let a service that served without a header expect one, although clients outside
+            O(proxy_listener.balancer_networks) have sessions on it now. They would be answered V(421) from then on.
+          - Without it that is an error that names them, where O(proxy_listener.balancer_networks) is given.
         type: bool
         default: false
   apply:
@@ -258,7 +284,10 @@ ARGUMENTS: dict[str, Any] = {
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "proxy_protocol_version": {"type": "str", "choices": ["v1", "v2", "v2-ssl", "v2-ssl-cn"], "default": "v1"},
             "trusted_clients": {"type": "list", "elements": "str"},
+            "balancer_networks": {"type": "list", "elements": "str", "default": []},
+            "balancer_ipv6": {"type": "bool", "default": False},
             "allow_address_permits": {"type": "bool", "default": False},
+            "allow_cutover": {"type": "bool", "default": False},
         },
     },
     "apply": {"type": "str", "choices": list(transaction.APPLY), "default": "reload"},
@@ -295,6 +324,9 @@ def read_options(params: dict[str, Any]) -> Request:
         trusted_clients=None if wanted["trusted_clients"] is None else tuple(wanted["trusted_clients"]),
         allow_address_permits=wanted["allow_address_permits"],
         version=wanted["proxy_protocol_version"],
+        balancer_networks=tuple(wanted["balancer_networks"]),
+        balancer_ipv6=wanted["balancer_ipv6"],
+        allow_cutover=wanted["allow_cutover"],
     )
     return postfix.read_request(params["parameters"], params["services"], params["new_services"], listener)
 

@@ -17,7 +17,11 @@ from runner.conftest import ROOT, Jobs
 
 QUERIES: dict[str, Any] = yaml.safe_load((ROOT / "extensions/audit/event_query.yml").read_text())
 GROUP = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["all"]
-PROGRAM = "import jq, json, sys; query, result = json.load(sys.stdin); print(json.dumps(jq.compile(query).input(result).all()))"
+PROGRAM = """
+import jq, json, sys
+query, result = json.load(sys.stdin)
+print(json.dumps(jq.compile(query).input(result).all()))
+"""
 
 
 def count(programs: Path, module: str, result: dict[str, Any]) -> list[dict[str, Any]]:

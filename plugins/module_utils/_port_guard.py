@@ -17,6 +17,7 @@ from typing import Any, Union
 
 TABLE = "mailops_ovh_iplb"
 UNIT = "mailops-ovh-iplb.service"
+AGAIN_UNIT = "mailops-ovh-iplb-again.service"
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -206,10 +207,10 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def unit(nft: str, path: str) -> str:
-    """The unit that loads the table of ``path``.
+    """The unit that loads the table of ``path`` at boot.
 
-    nftables.service flushes every table when it is started, stopped or reloaded. So this unit follows each of these:
-    PartOf= and WantedBy= a stop and a start, ReloadPropagatedFrom= a reload, After= in that order.
+    nftables.service flushes every table when it is started, stopped or reloaded. This unit follows it down and through
+    a restart (PartOf=) and a reload (ReloadPropagatedFrom=), always after it (After=).
     """
     return f"""\
 # Written by the Ansible collection mailops.ovh_iplb, and corrected by its next run.
@@ -232,6 +233,26 @@ ExecStop=-{nft} delete table inet {TABLE}
 
 [Install]
 WantedBy=sysinit.target nftables.service
+"""
+
+
+def again_unit(nft: str, path: str) -> str:
+    """The unit that loads the table again when nftables.service is started and the other one is active already."""
+    return f"""\
+# Written by the Ansible collection mailops.ovh_iplb, and corrected by its next run.
+[Unit]
+Description=Admit only the OVHcloud Load Balancer to its SMTP port, after nftables.service has flushed all rules
+DefaultDependencies=no
+After=nftables.service {UNIT}
+Before=shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart={nft} -f {path}
+
+[Install]
+WantedBy=nftables.service
 """
 
 

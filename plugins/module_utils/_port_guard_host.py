@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from typing import Optional
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _port_guard as guards
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._port_guard import TABLE, UNIT, Guard, GuardError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._port_guard import (
+    AGAIN_UNIT,
+    TABLE,
+    UNIT,
+    Guard,
+    GuardError,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_host import (
     PATH,
     read_text,
@@ -28,8 +34,9 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_host imp
 
 RULESET_FILE = "/etc/mailops-ovh-iplb.nft"
 UNIT_DIRECTORY = "/etc/systemd/system"
-UNIT_FILE = os.path.join(UNIT_DIRECTORY, UNIT)
-FILES = (RULESET_FILE, UNIT_FILE)
+UNITS = (UNIT, AGAIN_UNIT)
+UNIT_FILES = tuple(os.path.join(UNIT_DIRECTORY, name) for name in UNITS)
+FILES = (RULESET_FILE, *UNIT_FILES)
 
 Files = Mapping[str, Optional[str]]
 """Texts by path; None where there is no file."""
@@ -73,14 +80,18 @@ def port_number(text: str) -> int:
 
 
 def read_state() -> State:
-    shown = _systemctl("show", "--property=UnitFileState,ActiveState,NeedDaemonReload", UNIT) if has_systemd() else ""
+    units = _show_units() if has_systemd() else []
     return State(
         files={path: read_text(path) if os.path.exists(path) else None for path in FILES},
         listing=_list_table("-j"),
-        enabled="UnitFileState=enabled" in shown,
-        active="ActiveState=active" in shown,
-        outdated="NeedDaemonReload=yes" in shown,
+        enabled=bool(units) and all("UnitFileState=enabled" in unit for unit in units),
+        active=bool(units) and "ActiveState=active" in units[0],
+        outdated=any("NeedDaemonReload=yes" in unit for unit in units),
     )
+
+
+def _show_units() -> list[str]:
+    return _systemctl("show", "--property=UnitFileState,ActiveState,NeedDaemonReload", *UNITS).split("\n\n")
 
 
 def _list_table(*options: str) -> str | None:
@@ -101,7 +112,9 @@ def table_text() -> str:
 
 
 def wanted_files(guard: Guard) -> Files:
-    return {RULESET_FILE: guards.ruleset(guard), UNIT_FILE: guards.unit(nft() or "/usr/sbin/nft", RULESET_FILE)}
+    program = nft() or "/usr/sbin/nft"
+    units = (guards.unit(program, RULESET_FILE), guards.again_unit(program, RULESET_FILE))
+    return {RULESET_FILE: guards.ruleset(guard), **dict(zip(UNIT_FILES, units))}
 
 
 def is_present(state: State, guard: Guard) -> bool:
@@ -131,8 +144,7 @@ def put_up(guard: Guard, before: State) -> None:
     try:
         _write(wanted_files(guard))
         _systemctl("daemon-reload")
-        # Again: an enabled unit whose [Install] section was edited has the wrong links.
-        _systemctl("reenable", UNIT)
+        _systemctl("reenable", *UNITS)
         _systemctl("reload-or-restart", UNIT)
         after = read_state()
         if not is_present(after, guard):
@@ -143,8 +155,9 @@ def put_up(guard: Guard, before: State) -> None:
 
 def take_down(before: State) -> None:
     """Remove the guard: table, unit and file."""
-    if before.files[UNIT_FILE] is not None and has_systemd():
-        _systemctl("disable", "--now", UNIT)
+    present = [name for name, path in zip(UNITS, UNIT_FILES) if before.files[path] is not None]
+    if present and has_systemd():
+        _systemctl("disable", "--now", *present)
     _write(dict.fromkeys(FILES))
     if has_systemd():
         _systemctl("daemon-reload")
@@ -162,12 +175,15 @@ def _check(guard: Guard) -> None:
 
 def _put_back(before: State) -> str:
     try:
+        if not before.enabled:
+            _systemctl("disable", *UNITS, check=False)
         _write(before.files)
         _systemctl("daemon-reload")
-        if before.files[UNIT_FILE] is None:
-            _systemctl("reset-failed", UNIT, check=False)
-        elif before.active:
+        if before.active:
             _systemctl("reload-or-restart", UNIT)
+        else:
+            _systemctl("stop", UNIT, check=False)
+            _systemctl("reset-failed", UNIT, check=False)
         if before.listing is None and _list_table() is not None:
             _nft("delete", "table", "inet", TABLE)
     except (GuardError, OSError) as error:

@@ -11,8 +11,9 @@ description:
   - Lets nobody but the given networks, and the host itself, open connections to one TCP port, over IPv4 and IPv6.
     Others are refused at once, as if nothing listened there.
   - Everything is the guard's own, the table C(inet mailops_ovh_iplb), the file C(/etc/mailops-ovh-iplb.nft) and the
-    systemd unit C(mailops-ovh-iplb.service) that loads it at boot and again whenever C(nftables.service), which flushes
-    all tables, is started, restarted or reloaded. Nobody else's rules are touched.
+    systemd units C(mailops-ovh-iplb.service) and C(mailops-ovh-iplb-again.service) that load it at boot and again
+    whenever C(nftables.service), which flushes all tables, is started, restarted or reloaded. Nobody else's rules are
+    touched.
   - A table that somebody flushed or changed, an edited file, and a unit that is disabled or stopped are seen and
     corrected. If the guard can not be put up, what was there before returns.
   - The guard only refuses. What another firewall of the host refuses, it does not admit.

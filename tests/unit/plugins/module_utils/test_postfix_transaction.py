@@ -10,7 +10,8 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     Values,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_transaction import (
+    JOURNAL_NAME,
     Prepared,
     Transaction,
     prepare,
@@ -213,6 +215,42 @@ def test_a_cut_restart_is_made_good(postfix: PrivatePostfix, plan: Planner) -> N
     plan.cut(enable(postfix), 4, "restart")
     postfix.command("stop")
     plan.run(enable(postfix), "none")
+    assert_proxied(postfix)
+
+
+def await_(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_lost_connection_does_not_stop_half_way(postfix: PrivatePostfix, plan: Planner) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            plan.run(enable(postfix), "restart")
+        finally:
+            os.kill(os.getpid(), signal.SIGKILL)
+    await_(lambda: not postfix.is_running())
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        os.kill(child, number)
+    os.waitpid(child, 0)
+    assert_proxied(postfix)
+    assert leftovers(postfix) == set()
+
+
+def test_a_run_killed_while_postfix_restarts_leaves_it_running(postfix: PrivatePostfix, plan: Planner) -> None:
+    child = os.fork()
+    if child == 0:
+        plan.run(enable(postfix), "restart")
+    await_(lambda: not postfix.is_running())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    await_(postfix.is_running)
+    assert leftovers(postfix) == {JOURNAL_NAME}
+    plan.count += 1
+    plan.run(enable(postfix))
     assert_proxied(postfix)
 
 

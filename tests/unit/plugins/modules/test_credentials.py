@@ -148,6 +148,17 @@ def test_bad_credentials_are_explained(
     assert not any(secret in anonymous.output for secret in SECRETS)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_an_api_that_repeats_a_secret_does_not_get_it_shown(
+    anonymous: Service, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    put_into_environment(FORMS[form], monkeypatch)
+    secrets = [value for name, value in FORMS[form].items() if name != "client_id"]
+    anonymous.fault(path="/ipLoadbalancing/.*", status=400, body={"message": f"no good: {' '.join(secrets)}"})
+    assert "no good" in anonymous.fail("farm", **FARM)
+    assert not any(secret in anonymous.output for secret in secrets)
+
+
 def test_an_api_that_is_not_there_is_named_without_a_secret(anonymous: Service) -> None:
     options = {"endpoint": "http://127.0.0.1:9/1.0", "retries": 0}
     for form in FORMS.values():

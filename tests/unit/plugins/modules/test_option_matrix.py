@@ -237,6 +237,8 @@ def test_an_option_is_set_kept_and_reset(service: Service, case: Case) -> None:
         assert (operation["action"], set(operation["after"])) == ("update", {case.option})
         assert item.stored() == (sorted(expected) if isinstance(expected, list) else expected)
         assert not item.run(**option, **identity)["changed"], f"second run with {option}"
+        if isinstance(value, list):
+            assert not item.run(**{case.option: value[::-1]})["changed"], "the order of a list does not count"
         if not changes_zone:
             assert not item.run_whole(**option)["changed"], f"load_balancer differs about {option}"
         assert not item.run()["changed"], "an absent option was not left alone"

@@ -383,6 +383,12 @@ def test_a_default_farm_is_in_the_frontend_s_zone_or_in_all(api: FakeApi, zone: 
     assert api.of("frontend")[frontend]["defaultFarmId"] == farm
 
 
+def test_a_frontend_without_farm_gets_one_that_the_task_creates(api: FakeApi) -> None:
+    frontend = add_frontend(api)
+    apply(api, farms=[smtp(zone="gra")], frontends=[smtp(default_farm="smtp")])
+    assert api.of("frontend")[frontend]["defaultFarmId"] == next(iter(api.of("farm")))
+
+
 @pytest.mark.parametrize("written", [{"default_farm": None}, {"default_farm_id": None}])
 def test_null_detaches_the_default_farm_and_ids_are_never_0(api: FakeApi, written: Values) -> None:
     frontend = add_frontend(api, defaultFarmId=add_farm(api))
@@ -424,6 +430,15 @@ def test_a_purge_reaches_its_own_list_and_protocols(api: FakeApi, options: Value
     apply(api, farms=[smtp(servers=[{"address": "192.0.2.11"}])], frontends=[smtp()], **options)
     left = {key[2] for key in api.objects}
     assert {name for name, identifier in ids.items() if identifier not in left} == expected
+
+
+def test_servers_of_a_farm_without_list_are_not_purged_though_a_namesake_lists_its_own(api: FakeApi) -> None:
+    farms = {zone: add_farm(api, zone=zone) for zone in ("gra", "rbx")}
+    servers = {zone: add_server(api, farm) for zone, farm in farms.items()}
+    listed = [{"address": "192.0.2.12", "status": "active"}]
+    apply(api, farms=[smtp(zone="gra", servers=listed), smtp(zone="rbx")], purge_servers=True)
+    assert servers["gra"] not in api.of("server")
+    assert servers["rbx"] in api.of("server")
 
 
 @pytest.mark.parametrize(

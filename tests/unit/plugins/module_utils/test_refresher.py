@@ -148,6 +148,13 @@ def test_without_waiting_an_earlier_zone_is_still_waited_for(balancer: Balancer)
     assert balancer.pending == {"rbx": 2}
 
 
+def test_without_waiting_a_failure_of_an_earlier_zone_is_still_noticed(balancer: Balancer) -> None:
+    balancer.courses = [Course("error")]
+    with pytest.raises(RefreshFailed, match="task 1, zones gra"):
+        refresher(balancer).refresh(["gra", "rbx"], (*ZONES, "sbg"), wait=False)
+    assert balancer.started == ["gra"]
+
+
 def test_what_is_written_during_a_refresh_is_refreshed_again(balancer: Balancer) -> None:
     balancer.courses = [Course(left={"rbx": 1})]
     refresher(balancer).refresh(ZONES, ZONES, wait=True)

@@ -90,8 +90,12 @@ class Chat(BaseHTTPRequestHandler):
 
 
 def test_a_drift_is_told_object_by_object(simulator: Running) -> None:
-    findings = [{"object": "farm smtp (gra)", "field": name} for name in ("balance", "port")]
-    handed_on = json.dumps({"drift_found": True, "drift_findings": [*findings, {"object": "mx1: Postfix"}]})
+    findings = [
+        {"level": "drift", "where": "load balancer", "object": "farm smtp (gra)", "field": "balance"},
+        {"level": "drift", "where": "mx1.example.com", "object": "main.cf", "field": None},
+        {"level": "notice", "where": "mx1.example.com", "object": "certificate", "field": None},
+    ]
+    handed_on = json.dumps({"drift_found": True, "drift_findings": findings})
     with HTTPServer(("127.0.0.1", 0), Chat) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
@@ -101,5 +105,6 @@ def test_a_drift_is_told_object_by_object(simulator: Running) -> None:
         assert done.returncode == 0, done.stdout
         thread.join()
     (message,) = Chat.messages
-    assert message["text"].splitlines()[1:] == ["- farm smtp (gra)", "- mx1: Postfix"]
+    told = message["text"].splitlines()[1:]
+    assert told == ["- load balancer: farm smtp (gra) balance", "- mx1.example.com: main.cf"]
     assert url not in done.stdout

@@ -140,3 +140,10 @@ def test_a_drift_is_left_to_a_person_where_correcting_is_not_allowed(
         eventually(lambda: running.says(said) and running.output.read_text().count(said) > 1, "no drift was found")
         assert running.post("wrong", action="drift") == 401
     assert service.admin("GET", "staged") == {}
+
+
+def test_the_playbooks_of_the_collection_are_found_by_name(programs: Path, service: Running, tmp_path: Path) -> None:
+    named = yaml.safe_load(EXAMPLE.read_text())["iplb_drift_playbook"]
+    with rulebook(programs, service, tmp_path, iplb_drift_playbook=named) as running:
+        # It runs, and refuses an inventory without backends.
+        eventually(lambda: running.says("has no host in the group smtp_backends"), "the playbook did not run")

@@ -456,7 +456,7 @@ class _Planner:
                 observed.resource,
                 observed.protocol,
                 key,
-                self._reach(zone, key),
+                self._zones_of(zone),
                 before,
                 {},
                 id=observed.id,
@@ -469,7 +469,11 @@ class _Planner:
         known = self._snapshot.zones
         if zone != ALL_ZONES and zone not in known:
             raise InvalidInput(f'{where}: zone "{zone}" is not a zone of this service; use {", ".join(known)} or all')
-        zones = tuple(sorted(known)) if zone == ALL_ZONES else (zone,)
+        return self._zones_of(zone)
+
+    def _zones_of(self, zone: str) -> tuple[str, ...]:
+        """The same for an object that is to go: none, where the service has left its zone."""
+        zones = tuple(item for item in sorted(self._snapshot.zones) if zone in (ALL_ZONES, item))
         self._zones.update(zones)
         return zones
 

@@ -466,6 +466,13 @@ def test_deleting_what_is_not_there_is_nothing_to_do(api: FakeApi) -> None:
     assert plan(api, farms=[absent, smtp(servers=servers)], frontends=[absent]).operations == []
 
 
+def test_what_is_left_in_a_zone_that_the_service_gave_up_can_still_be_deleted(api: FakeApi) -> None:
+    farm = add_farm(api, zone="rbx")
+    api.zones.remove("rbx")
+    apply(api, farms=[{"display_name": "smtp", "zone": "rbx", "state": "absent"}])
+    assert farm not in api.of("farm")
+
+
 def test_only_what_the_task_needs_is_read(api: FakeApi) -> None:
     populated(api)
     plan(api, farms=[smtp(balance="first")])

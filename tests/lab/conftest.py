@@ -42,6 +42,18 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
+def farm() -> Iterator[Lab]:
+    """A lab of its own with four backends, on which no playbook ran yet."""
+    if platform.system() != "Linux" or os.geteuid() != 0:
+        pytest.skip("the lab needs root on Linux: it boots hosts in network namespaces")
+    Lab.down("f")
+    try:
+        yield Lab.up("--backends", "4", name="f")
+    finally:
+        Lab.down("f")
+
+
+@pytest.fixture(scope="session")
 def story(lab: Lab) -> Story:
     before = balancer_without_proxy(lab)
     return Story(

@@ -54,45 +54,61 @@ class Play:
 
 
 class Lab:
-    """A lab that is up."""
+    """A lab that is up. Another one, set apart by its name, may stand beside it."""
 
-    def __init__(self) -> None:
-        status = subprocess.run([LAB, "status", "--json"], check=True, capture_output=True, text=True)
+    def __init__(self, name: str = "") -> None:
+        self.variables = _variables(name)
+        status = subprocess.run(
+            [LAB, "status", "--json"], check=True, capture_output=True, text=True, env=self.variables
+        )
         self.status: dict[str, Any] = json.loads(status.stdout)
         self.backends = [name for name, host in self.status["hosts"].items() if host["role"] == "backend"]
 
     @classmethod
-    def up(cls, *options: str) -> Lab:
-        subprocess.run([LAB, "up", *options], check=True, env={**os.environ, "PYTHON": sys.executable})
-        return cls()
+    def up(cls, *options: str, name: str = "") -> Lab:
+        subprocess.run([LAB, "up", *options], check=True, env={**_variables(name), "PYTHON": sys.executable})
+        return cls(name)
 
     @staticmethod
-    def down() -> None:
-        subprocess.run([LAB, "down"], check=True)
+    def down(name: str = "") -> None:
+        subprocess.run([LAB, "down"], check=True, env=_variables(name))
 
     def address(self, host: str) -> str:
         return str(self.status["hosts"][host]["addresses"][0])
 
     def run(self, host: str, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in a host, or in the balancer's, client's or controller's place."""
-        done = subprocess.run(self._exec(host, *command), check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            self._exec(host, *command), check=False, capture_output=True, text=True, env=self.variables
+        )
         if check and done.returncode:
             raise RuntimeError(f"{host}: {command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
 
+    def start(self, host: str, *command: str | Path) -> subprocess.Popen[str]:
+        """Start a command whose input and output are pipes."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self._exec(host, *command), stdin=pipe, stdout=pipe, text=True, env=self.variables, start_new_session=True
+        )
+
     def shell(self, host: str, script: str, check: bool = True) -> str:
         return self.run(host, "sh", "-c", script, check=check).stdout
 
-    def play(self, playbook: str, *arguments: str, show: bool = False, **environment: str) -> Play:
+    def play(self, playbook: str, *arguments: str, show: bool = False, cwd: Path = PROJECT, **environment: str) -> Play:
         """Run a playbook from the controller, against the lab's inventory; ``show`` prints it as it goes."""
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as inventory:
-            inventory.write(subprocess.run([LAB, "inventory"], check=True, capture_output=True, text=True).stdout)
+            inventory.write(
+                subprocess.run(
+                    [LAB, "inventory"], check=True, capture_output=True, text=True, env=self.variables
+                ).stdout
+            )
             inventory.flush()
             program = Path(sys.executable).parent / "ansible-playbook"
             process = subprocess.Popen(
                 self._exec("controller", program, "-i", inventory.name, playbook, *arguments),
-                cwd=PROJECT,
-                env={**os.environ, **self._environment(), **environment},
+                cwd=cwd,
+                env={**self.variables, **self._environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -112,6 +128,16 @@ class Lab:
         environment = [f"{name}={value}" for name, value in self._environment().items() if name.startswith("OVH_")]
         call = [sys.executable, str(HERE / "call_api.py"), method, path, *arguments]
         return json.loads(self.run("controller", "env", *environment, *call).stdout)
+
+    def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A call to what the simulator offers tests, below ``/_simulator/``."""
+        url = f"{self.status['api']['url'].removesuffix('/1.0')}/_simulator/{path}"
+        script = (
+            "import sys, urllib.request as r; method, url, body = sys.argv[1:];"
+            "print(r.urlopen(r.Request(url, body.encode() or None, method=method)).read().decode())"
+        )
+        text = json.dumps(body) if body is not None else ""
+        return json.loads(self.run("controller", sys.executable, "-c", script, method, url, text).stdout)
 
     def send(self, source: str, subject: str, host: str = SERVICE_ADDRESS, **options: str) -> dict[str, Any]:
         """Send a message from one of the client's addresses; what the server said."""
@@ -154,6 +180,10 @@ class Lab:
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_NOCOWS": "true",
         }
+
+
+def _variables(name: str) -> dict[str, str]:
+    return {**os.environ, "MAILOPS_LAB": os.environ.get("MAILOPS_LAB", "") + name}
 
 
 def await_result(look: Callable[[], Result | None], seconds: float = 30) -> Result:

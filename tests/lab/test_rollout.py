@@ -1,0 +1,273 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Roll-out and maintenance on a live farm: what an operator relies on when mail does not stop meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from .conftest import CLIENTS, SMTP, received
+from .driver import HERE, PROJECT, SERVICE_ADDRESS, Lab, Play, await_result
+
+ROLLOUT = str(PROJECT / "playbooks/rollout.yml")
+MAINTENANCE = str(PROJECT / "playbooks/maintenance.yml")
+TWO = ("--limit", "backend1,backend2")
+MESSAGES, RATE = 5000, 100  # at least, and in a second
+MAILBOXES = "/var/mail/alice /var/mail/bob"
+
+
+def proxy(version: str | None) -> tuple[str, str]:
+    return "-e", json.dumps({"smtp_load_balancer_proxy_protocol_version": version})
+
+
+@dataclass(frozen=True)
+class UnderLoad:
+    """A playbook that ran while mail came in. ``delivered``: how often each message lies in a mailbox."""
+
+    name: str
+    play: Play
+    load: dict[str, Any]
+    delivered: Counter[int]
+
+    def summary(self) -> str:
+        return (
+            f"{self.name}: {len(self.load['accepted'])} messages in {self.load['sessions']} sessions and "
+            f"{self.load['seconds']} s; abnormal sessions: {len(self.load['abnormal'])}, "
+            f"unclear: {self.load['unclear']}, delivered twice: {sum(n > 1 for n in self.delivered.values())}"
+        )
+
+
+def under_load(farm: Lab, name: str, playbook: str, *arguments: str) -> UnderLoad:
+    sources = farm.status["client_addresses"]
+    words = ("--host", SERVICE_ADDRESS, "--run", name, "--messages", str(MESSAGES), "--rate", str(RATE))
+    load = farm.start("client", sys.executable, HERE / "load.py", *words, "--sources", *sources)
+    try:
+        play = farm.play(playbook, *arguments)
+    finally:
+        report = json.loads(load.communicate()[0])
+    return UnderLoad(name, play, report, delivered(farm, name))
+
+
+def delivered(farm: Lab, name: str) -> Counter[int]:
+    for host in farm.backends:
+        await_result(lambda host=host: "is empty" in farm.shell(host, "mailq"), 120)  # type: ignore[misc]
+    found: Counter[int] = Counter()
+    for host in farm.backends:
+        text = farm.shell(host, f"cat {MAILBOXES} 2>/dev/null | grep -a '^Message-ID: <[0-9]*@{name}>'", check=False)
+        found.update(int(number) for number in re.findall(r"<(\d+)@", text))
+    return found
+
+
+@dataclass(frozen=True)
+class Story:
+    lonely: Play  # a farm with one backend
+    two: UnderLoad  # off to v1
+    again: Play
+    newer: Play  # v1 to v2
+    four: UnderLoad  # v2 to off
+    maintenance: UnderLoad
+
+
+@pytest.fixture(scope="module")
+def story(farm: Lab, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """From Debian's Postfix without a header to a farm of four, and off again; it ends with the header off."""
+    directory = tmp_path_factory.mktemp("operator")
+    (directory / "patch.yml").write_text(REBOOT)
+    require(farm.play(SMTP, "--limit", "backend1", *proxy(None)))
+    lonely = farm.play(ROLLOUT, "--limit", "backend1")
+    require(farm.play(SMTP, *TWO, *proxy(None)))
+    two = under_load(farm, "two", ROLLOUT, *TWO)
+    again = farm.play(ROLLOUT, *TWO)
+    newer = farm.play(ROLLOUT, *TWO, *proxy("v2"))
+    require(farm.play(SMTP, *proxy("v2")))
+    four = under_load(farm, "four", ROLLOUT, *proxy(None))
+    maintenance = under_load(
+        farm, "maintenance", MAINTENANCE, *TWO, *proxy(None), "-e", f"maintenance_tasks={directory / 'patch.yml'}"
+    )
+    return Story(lonely, two, again, newer, four, maintenance)
+
+
+REBOOT = """
+- name: Reboot
+  ansible.builtin.reboot:
+    reboot_timeout: 120
+"""
+
+
+def require(play: Play) -> None:
+    assert play.status == 0, play.output
+
+
+def servers(farm: Lab) -> dict[str, dict[str, Any]]:
+    """The servers that get mail in zone gra, by host."""
+    live = farm.simulator("GET", "live")["gra"]["tcp/server"]
+    hosts = {farm.address(host): host for host in farm.backends}
+    return {hosts[server["address"]]: server for server in live if server["status"] == "active"}
+
+
+def expects_header(farm: Lab, host: str) -> bool:
+    return farm.shell(host, "postconf -hPx smtp/inet/smtpd_upstream_proxy_protocol 2>/dev/null").strip() == "haproxy"
+
+
+def main_cf(farm: Lab, host: str) -> str:
+    return farm.shell(host, "cat /etc/postfix/main.cf /etc/postfix/master.cf")
+
+
+@pytest.mark.parametrize("name", ["two", "four", "maintenance"])
+def test_no_mail_is_lost_or_doubled(name: str, story: Story) -> None:
+    done: UnderLoad = getattr(story, name)
+    print(done.summary())
+    require(done.play)
+    assert len(done.load["accepted"]) >= MESSAGES
+    assert not done.load["refused"]
+    assert done.delivered == Counter(done.load["accepted"]), done.summary()
+    assert not done.load["abnormal"], done.load["abnormal"][:10]
+
+
+def test_a_farm_with_one_backend_is_left_alone(story: Story) -> None:
+    assert story.lonely.status != 0
+    assert "192.0.2.11:25 would leave the farm without a server" in story.lonely.output
+    assert "backend1 could not be changed and is as before" in story.lonely.output
+
+
+def test_a_second_rollout_changes_nothing(story: Story) -> None:
+    require(story.again)
+    assert not any(story.again.changed.values()), story.again.output
+
+
+def test_the_version_changes(story: Story) -> None:
+    require(story.newer)
+    assert all(story.newer.changed[host] for host in ("backend1", "backend2"))
+
+
+def test_maintenance_reboots(story: Story, farm: Lab) -> None:
+    for host in ("backend1", "backend2"):
+        assert float(farm.shell(host, "cut -d' ' -f1 /proc/uptime")) > 0
+        assert len(farm.shell(host, "journalctl --list-boots --no-pager").splitlines()) != 1
+
+
+# The failures leave the farm as they found it: four backends, no header.
+
+
+@pytest.fixture
+def unchanged(story: Story, farm: Lab) -> Iterator[None]:
+    """A failed run leaves every server and every Postfix as they were, and mail flows."""
+    before = servers(farm), [main_cf(farm, host) for host in farm.backends]
+    yield
+    assert (servers(farm), [main_cf(farm, host) for host in farm.backends]) == before
+    assert received(farm, CLIENTS[0], f"after {id(before)}")
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_host_without_healthy_peer_is_not_touched(farm: Lab) -> None:
+    farm.simulator("PUT", "health", {farm.address(host): "DOWN" for host in farm.backends[1:]})
+    try:
+        refused = farm.play(ROLLOUT)
+    finally:
+        farm.simulator("PUT", "health", {})
+    assert refused.status != 0
+    assert "192.0.2.11:25 would leave the farm without a server" in refused.output
+    assert "backend2" not in refused.changed
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_session_that_does_not_end_puts_the_host_back(farm: Lab) -> None:
+    with session(farm, "backend1") as say:
+        refused = farm.play(ROLLOUT, "-e", "smtp_load_balancer_drain_timeout=4")
+        assert say("NOOP")[:3] == "250"
+    assert refused.status != 0
+    assert "backend1 could not be changed and is as before" in refused.output
+    assert "backend2" not in refused.changed
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_postfix_that_fails_is_put_back(farm: Lab) -> None:
+    """It starts with the configuration of before, and does not with the new one, which only the start shows."""
+    drop_in = "/etc/systemd/system/postfix@.service.d"
+    fails = "ExecStartPre=/bin/sh -c '! grep -q ^smtp_upstream /etc/postfix/main.cf'"
+    farm.shell(
+        "backend1", f'mkdir {drop_in}; printf "[Service]\\n{fails}\\n" > {drop_in}/t.conf; systemctl daemon-reload'
+    )
+    try:
+        refused = farm.play(ROLLOUT)
+    finally:
+        farm.shell("backend1", f"rm -r {drop_in}; systemctl daemon-reload")
+    assert refused.status != 0
+    assert "backend1 could not be changed and is as before" in refused.output
+    assert "backend2" not in refused.changed
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_maintenance_tasks_have_to_be_there(farm: Lab, tmp_path: Path) -> None:
+    refused = farm.play(MAINTENANCE, *proxy(None), "-e", "maintenance_tasks=missing.yml", cwd=tmp_path)
+    assert refused.status != 0
+    assert str(tmp_path / "missing.yml") in refused.output
+
+
+def test_a_session_keeps_its_backend_until_it_ends(story: Story, farm: Lab) -> None:
+    """After the reload HAProxy's old process still holds it: Postfix may restart only when it is over."""
+    with session(farm, "backend1") as say, ThreadPoolExecutor() as pool:
+        rollout = pool.submit(farm.play, ROLLOUT, "--limit", "backend1")
+        await_result(lambda: "backend1" not in servers(farm), 60)
+        assert say("MAIL FROM:<someone@sender.example>")[:3] == "250"
+        assert say("RCPT TO:<alice@example.test>")[:3] == "250"
+        assert say("DATA")[:3] == "354"
+        assert say(r"Subject: in a session that stayed\r\n\r\nhello\r\n.")[:3] == "250"
+        assert not expects_header(farm, "backend1")
+        assert say("QUIT")[:3] == "221"
+        require(rollout.result())
+    assert expects_header(farm, "backend1")
+    found = await_result(lambda: farm.find("in a session that stayed"))
+    assert found[0] == "backend1"
+    require(farm.play(ROLLOUT, "--limit", "backend1", *proxy(None)))
+
+
+def test_a_host_whose_maintenance_fails_stays_out(story: Story, farm: Lab, tmp_path: Path) -> None:
+    (tmp_path / "tasks.yml").write_text("- name: Fail\n  ansible.builtin.command: 'false'\n")
+    failed = farm.play(MAINTENANCE, *proxy(None), "-e", "maintenance_tasks=tasks.yml", cwd=tmp_path)
+    out = set(farm.backends) - set(servers(farm))
+    (tmp_path / "tasks.yml").write_text("- name: Succeed\n  ansible.builtin.command: 'true'\n")
+    repaired = farm.play(
+        MAINTENANCE, "--limit", "backend1", *proxy(None), "-e", "maintenance_tasks=tasks.yml", cwd=tmp_path
+    )
+    assert failed.status != 0
+    assert out == {"backend1"}
+    assert "backend2" not in failed.changed
+    require(repaired)
+    assert set(servers(farm)) == set(farm.backends)
+
+
+@contextlib.contextmanager
+def session(farm: Lab, host: str) -> Iterator[Callable[[str], str]]:
+    """An SMTP session with this backend, through the load balancer; the function says a line and returns the reply."""
+    for _attempt in farm.backends * 3:
+        process = farm.start("client", sys.executable, "-u", HERE / "converse.py", SERVICE_ADDRESS)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def say(line: str, stdin: IO[str] = stdin, stdout: IO[str] = stdout) -> str:
+            stdin.write(f"{line}\n")
+            stdin.flush()
+            return stdout.readline().strip()
+
+        try:
+            if host in stdout.readline():
+                yield say
+                return
+        finally:
+            process.communicate()
+    raise AssertionError(f"the load balancer gave no session with {host}")

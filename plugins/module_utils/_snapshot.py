@@ -135,7 +135,7 @@ class Reader:
     def servers(self, farms: t.Sequence[Observed]) -> list[Observed]:
         """Servers of farms, with their health."""
         lists = self._api.get_many([self.servers_path(farm.protocol, farm.id) for farm in farms])
-        owners = [(farm, server_id) for farm, ids in zip(farms, lists) for server_id in ids]
+        owners = [(farm, server_id) for farm, ids in zip(farms, lists) for server_id in sorted(ids)]
         answers = self._read([f"{self.servers_path(farm.protocol, farm.id)}/{server_id}" for farm, server_id in owners])
         return [
             Observed(
@@ -160,7 +160,7 @@ class Reader:
         """Farms or frontends of these protocols."""
         paths = [(protocol, self.path(resource, protocol)) for protocol in sorted(protocols)]
         lists = self._api.get_many([pair[1] for pair in paths])
-        owners = [(protocol, path, item) for (protocol, path), ids in zip(paths, lists) for item in ids]
+        owners = [(protocol, path, item) for (protocol, path), ids in zip(paths, lists) for item in sorted(ids)]
         answers = self._read([f"{path}/{item}" for dummy, path, item in owners])
         return [
             Observed(resource, protocol, item, from_api(resource, protocol, answer))

@@ -37,7 +37,9 @@ def test_an_object_made_by_hand_is_adopted_by_its_name(service: Service, module:
 @pytest.mark.parametrize("module", ["farm", "frontend"])
 def test_two_objects_of_one_name_are_told_apart_by_id(service: Service, module: str) -> None:
     port = {"port": "25"} if module == "frontend" else {}
-    ids = [create(service, f"tcp/{module}", displayName="mail", zone="gra", **port)[f"{module}Id"] for _ in range(2)]
+    ids = [
+        create(service, f"tcp/{module}", displayName=name, zone="gra", **port)[f"{module}Id"] for name in 2 * ["mail"]
+    ]
     service.forget()
     for options in ({"zone": "gra"}, {}):
         message = service.fail(module, **STAGE, display_name="mail", **options, port="26")

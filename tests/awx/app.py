@@ -29,6 +29,7 @@ from awx.rules import (
     check_extra_data,
     check_rrule,
     check_survey,
+    is_a,
     secret_inputs,
 )
 
@@ -164,7 +165,7 @@ class Controller:
             return
         types = {"str": str, "json": str, "int": int, "bool": bool, "dict": dict}
         if kind in types:
-            if type(value) is not types[kind]:
+            if not is_a(value, types[kind]):
                 raise Refused({name: [f"Expected {kind}, got {value!r}."]})
         elif not self.find(kind, value):
             raise Refused({name: [f'Invalid pk "{value}" - object does not exist.']})

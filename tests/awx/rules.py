@@ -45,6 +45,11 @@ class Refused(Exception):
         self.body = body
 
 
+def is_a(value: Any, kind: type) -> bool:
+    """Like isinstance, but true is no number: JSON tells the two apart."""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
 def expect(condition: Any, field: str, message: str) -> None:
     if not condition:
         raise Refused({field: [message]})
@@ -116,9 +121,9 @@ def check_survey(survey: Record) -> Record:
         demand(set(question) <= QUESTION_KEYS, f"unknown keys in {question}")
         demand({"type", "question_name", "variable", "required"} <= set(question), f"keys missing in {question}")
         demand(question["type"] in QUESTION_TYPES, f"{question['type']} is not a type of question")
-        demand(type(question["required"]) is bool, "'required' expected to be boolean")
+        demand(is_a(question["required"], bool), "'required' expected to be boolean")
         if "default" in question:
-            demand(type(question["default"]) is QUESTION_TYPES[question["type"]], f"wrong default in {question}")
+            demand(is_a(question["default"], QUESTION_TYPES[question["type"]]), f"wrong default in {question}")
         if question["type"] in ("multiplechoice", "multiselect"):
             choices = question.get("choices", "").splitlines()
             demand(choices, "must specify choices")
@@ -138,6 +143,6 @@ def check_extra_data(data: Record, template: Record, survey: Record | None) -> N
     )
     for name, value in data.items():
         question = questions[name]
-        expect(type(value) is QUESTION_TYPES[question["type"]], "extra_data", f"{name}: {value!r} has the wrong type.")
+        expect(is_a(value, QUESTION_TYPES[question["type"]]), "extra_data", f"{name}: {value!r} has the wrong type.")
         if question["type"] == "multiplechoice":
             expect(value in question["choices"].splitlines(), "extra_data", f"{name}: {value} is no choice.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.mailops.ovh_iplb.plugins.inventory.iplb import health_of
 
 from simulator import credentials
@@ -123,14 +124,15 @@ def test_groups_and_variables_of_ones_own(inventory: Inventory) -> None:
     loaded = inventory.load(
         strict=True,
         groups={"smtp_backends": "'smtp' in iplb_farms"},
-        compose={"farm_port": "iplb_servers[0].farm.port", "twice": "2 * iplb_servers[0].farm.port"},
+        compose={"twice": "2 * iplb_servers[0].farm.port"},
         keyed_groups=[
             {"key": "iplb_servers | map(attribute='proxy_protocol_version') | map('default', 'none', true) | list"}
         ],
     )
     assert set(loaded["smtp_backends"]["hosts"]) == {"192.0.2.11", "192.0.2.12"}
     assert (loaded["_v2"]["hosts"], loaded["_none"]["hosts"]) == (["192.0.2.11"], ["192.0.2.12"])
-    assert loaded["_meta"]["hostvars"]["192.0.2.11"]["twice"] == 50
+    # Text before ansible-core 2.19, where templates gave no numbers.
+    assert int(loaded["_meta"]["hostvars"]["192.0.2.11"]["twice"]) == 50
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,11 @@ def test_a_cached_load_balancer_is_not_read_again(inventory: Inventory) -> None:
     inventory.server(inventory.farm(displayName="new"), "192.0.2.12")
     assert inventory.load(**cache_options(inventory)) == first
     assert inventory.calls() == calls
-    inventory.run("ansible-inventory", "--list", "--flush-cache", **cache_options(inventory))
+    again = inventory.directory / "again.yml"
+    again.write_text(
+        yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [{"meta": "refresh_inventory"}]}])
+    )
+    assert inventory.run("ansible-playbook", str(again), **cache_options(inventory)).returncode == 0
     assert inventory.calls() > calls
     assert set(inventory.hosts(**cache_options(inventory))) == {"192.0.2.11", "192.0.2.12"}
 

@@ -42,8 +42,8 @@ options:
     default: false
   require_healthy_peers:
     description:
-      - Refuse to make an active server inactive, or to delete it, unless another active server of its farm is healthy
-        on every instance of the load balancer.
+      - Refuse to make a server inactive, to take away its weight, or to delete it, unless another server that gets
+        connections is healthy on every instance of the load balancer.
     type: bool
     default: false
 """

@@ -169,36 +169,42 @@ def unwatchable(plan: Plan) -> list[str]:
 
 
 def unsafe_drains(plan: Plan, snapshot: Snapshot) -> list[str]:
-    """Active servers that the plan takes out although no other server of the farm is known to be healthy.
+    """Servers that the plan takes out although no other server of the farm is known to be healthy.
 
-    Another server counts when it stays active and every instance of the load balancer reports it UP.
+    A server is taken out when it is deleted, or becomes inactive or weightless. Another server counts when it still
+    gets connections and every instance of the load balancer reports it UP.
     """
-    leaving = [operation for operation in plan.operations if _takes_out(operation)]
-    gone = {(operation.protocol, operation.id) for operation in leaving}
-    unsafe = []
-    for operation in leaving:
-        peers = [
-            server
-            for server in snapshot.servers
-            if operation.farm
-            and (server.protocol, server.farm_id) == (operation.protocol, operation.farm.id)
-            and (server.protocol, server.id) not in gone
-            and _is_healthy(server)
-        ]
-        if not peers:
-            unsafe.append(operation.key)
-    return unsafe
+    servers: dict[tuple[str, int | None], Observed] = {(item.protocol, item.id): item for item in snapshot.servers}
+    leaving = {
+        (operation.protocol, operation.id): operation
+        for operation in plan.operations
+        if operation.resource is SERVER and operation.action != "create"
+        if _takes_out(operation, servers[operation.protocol, operation.id])
+    }
+    return [
+        operation.key
+        for identity, operation in leaving.items()
+        if not any(
+            _is_healthy(peer) and peer.farm_id == servers[identity].farm_id and peer.protocol == operation.protocol
+            for other, peer in servers.items()
+            if other not in leaving
+        )
+    ]
 
 
-def _takes_out(operation: Operation) -> bool:
-    if operation.resource is not SERVER or operation.before.get("status") != "active":
+def _takes_out(operation: Operation, server: Observed) -> bool:
+    if not _gets_connections(server.values):
         return False
-    return operation.action == "delete" or operation.after.get("status") == "inactive"
+    return operation.action == "delete" or not _gets_connections({**server.values, **operation.after})
 
 
 def _is_healthy(server: Observed) -> bool:
     states = server.server_state
-    return server.values["status"] == "active" and bool(states) and all(state.get("status") == "UP" for state in states)
+    return _gets_connections(server.values) and bool(states) and all(state.get("status") == "UP" for state in states)
+
+
+def _gets_connections(server: Values) -> bool:
+    return server["status"] == "active" and server.get("weight") != 0
 
 
 class _Planner:

@@ -403,12 +403,12 @@ written:
   type: list
   elements: dict
 farms:
-  description: The farms that the task names, with their servers, as they are now.
+  description: The farms that the task names, with their servers, as far as they were read or written.
   returned: success, when not in check mode
   type: list
   elements: dict
 frontends:
-  description: The frontends that the task names, as they are now.
+  description: The frontends that the task names, as far as they were read or written.
   returned: success, when not in check mode
   type: list
   elements: dict

@@ -540,22 +540,23 @@ def test_health_can_be_awaited_only_of_what_is_probed(api: FakeApi) -> None:
 UP, DOWN = {"status": "UP"}, {"status": "DOWN"}
 
 
-@pytest.mark.parametrize("leaving", [{"state": "absent"}, {"status": "inactive"}])
+@pytest.mark.parametrize("leaving", [{"state": "absent"}, {"status": "inactive"}, {"weight": 0}])
 @pytest.mark.parametrize(
     ("peer", "states", "safe"),
     [
-        ("active", [UP, UP], True),
-        ("active", [UP, DOWN], False),
-        ("active", [], False),
-        ("inactive", [UP, UP], False),
+        ({"status": "active"}, [UP, UP], True),
+        ({"status": "active"}, [UP, DOWN], False),
+        ({"status": "active"}, [], False),
+        ({"status": "inactive"}, [UP, UP], False),
+        ({"status": "active", "weight": 0}, [UP, UP], False),
     ],
 )
 def test_a_server_is_drained_only_beside_a_healthy_one(
-    api: FakeApi, leaving: Values, peer: str, states: list[Values], safe: bool
+    api: FakeApi, leaving: Values, peer: Values, states: list[Values], safe: bool
 ) -> None:
     farm = add_farm(api)
     add_server(api, farm)
-    other = add_server(api, farm, "192.0.2.12", status=peer)
+    other = add_server(api, farm, "192.0.2.12", **peer)
     api.of("server")[other]["serverState"] = states
     desired = {"farms": [smtp(servers=[{"address": "192.0.2.11", **leaving}])]}
     unsafe = unsafe_drains(plan(api, **desired), whole(api))

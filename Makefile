@@ -31,11 +31,11 @@ demo: dev packages ## Show the whole story in a lab on this machine (as root; KE
 	@PYTHONPATH=tests $(BIN)/python -m lab.demo
 
 .PHONY: test
-test: dev packages ## Run all tests: lint, sanity, unit, integration, and end to end in the lab
-	@$(TOOLS).stages $(STAGES) lab-test
+test: dev packages ## Run all tests: the fast ones, AWX and ansible-runner, and end to end in the lab
+	@$(TOOLS).stages $(STAGES) automation lab-test
 
 .PHONY: test-fast
-test-fast: dev packages ## Run the tests without the lab
+test-fast: dev packages ## Run lint, sanity, unit and integration tests
 	@$(TOOLS).stages $(STAGES)
 
 .PHONY: dev
@@ -80,11 +80,15 @@ sanity: dev ## Run ansible-test sanity
 
 .PHONY: unit
 unit: dev ## Run the unit tests
-	$(BIN)/pytest -rs tests/unit
+	$(BIN)/pytest -rs -n auto tests/unit
 
 .PHONY: integration
 integration: dev ## Run the integration targets against the simulator
 	$(TOOLS).run_integration
+
+.PHONY: automation
+automation: dev ## Run the tests with AWX's API, ansible-runner, ansible-builder and ansible-rulebook
+	$(BIN)/pytest -rs tests/awx tests/runner
 
 .PHONY: lab-test
 lab-test: dev ## Run the end-to-end tests in the lab (as root)

@@ -9,6 +9,8 @@ class ModuleDocFragment:
     # What every module of the collection that talks to the API supports.
     DOCUMENTATION = r"""
 options: {}
+notes:
+  - The module runs where its task runs. Let that be the controller, with C(delegate_to) or C(hosts) of V(localhost).
 attributes:
   check_mode:
     description: Can run in check mode and return what would change, without changing it.
@@ -29,6 +31,8 @@ attributes:
     # The same for modules that only read.
     INFO = r"""
 options: {}
+notes:
+  - The module runs where its task runs. Let that be the controller, with C(delegate_to) or C(hosts) of V(localhost).
 attributes:
   check_mode:
     description: Can run in check mode and return what would change, without changing it.

@@ -55,6 +55,4 @@ options:
     default: 5
 requirements:
   - ovh >= 1.1.0 (Python library)
-notes:
-  - The module runs where its task runs. Let that be the controller, with C(delegate_to) or C(hosts) of V(localhost).
 """

@@ -4,9 +4,7 @@
 
 """A load balancer, and jobs for it in private data directories.
 
-The jobs run the playbooks of tests/runner/project on a simulator. IPLB_RUNNER_PROJECT and IPLB_RUNNER_INVENTORY name
-another project with converge.yml and drift.yml and its inventory, for instance of a lab; the simulator is then the one
-that OVH_* in the environment names.
+The jobs run the playbooks of tests/runner/project on a simulator.
 """
 
 from __future__ import annotations

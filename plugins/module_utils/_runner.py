@@ -162,8 +162,8 @@ class _Run:
         if unsafe:
             raise InvalidInput(
                 f"require_healthy_peers: {', '.join(unsafe)} would leave the farm without a server that is healthy on "
-                "every instance. Bring another server up first; where its health is not known, give the farm a probe and "
-                "each server probe: true"
+                "every instance. Bring another server up first; where its health is not known, give the farm a probe "
+                "and each server probe: true"
             )
 
     def _check_watchable(self, plan: Plan) -> None:

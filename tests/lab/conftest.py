@@ -91,5 +91,5 @@ def received(lab: Lab, client: str, subject: str) -> str:
     """Send a message through the load balancer; its Received line in the backend's mailbox."""
     answer = lab.send(client, subject)
     assert answer["accepted"], answer["reply"]
-    _, message = await_result(lambda: lab.find(subject))
+    dummy, message = await_result(lambda: lab.find(subject))
     return " ".join(str(message["Received"]).split())

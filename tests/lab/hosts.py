@@ -109,7 +109,9 @@ def _output(host: Node, *words: str) -> str:
     pid = leader(host)
     if pid is None:
         return ""
-    done = subprocess.run(command(host, pid, *words), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        command(host, pid, *words), check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 

@@ -101,7 +101,7 @@ def _keep_packages(root: Path) -> None:
 
 def _step(log: Path, *command: str) -> None:
     with log.open("ab") as output:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     if done.returncode:
         raise LabError(f"the image could not be built; the end of {log}:\n{tail(log)}")
 

@@ -38,7 +38,7 @@ def say(message: str) -> None:
 
 def run(*command: str, stdin: str | None = None) -> str:
     """Run a program to its end and return what it printed. An unsuccessful one is a LabError with its own words."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, input=stdin, capture_output=True, text=True)
     if done.returncode:
         raise LabError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr.strip()}")
     return done.stdout

@@ -56,7 +56,7 @@ def test_submission_needs_no_header(converged: Lab) -> None:
     host = converged.backends[0]
     answer = converged.send(CLIENTS[0], "submitted", converged.address(host), port="587", login="alice:alice-password")
     assert answer["accepted"], answer["reply"]
-    _, message = await_result(lambda: converged.find("submitted"))
+    dummy, message = await_result(lambda: converged.find("submitted"))
     assert f"[{CLIENTS[0]}]" in str(message["Received"])
 
 

@@ -139,7 +139,7 @@ class PrivatePostfix:
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for dummy in range(count)]
         return [server.getsockname()[1] for server in servers]
 
 

@@ -461,5 +461,5 @@ def _respell_default(draw: Draw, default: Any, value: Any) -> Any:
 
 
 def _spellings(entry: str) -> list[str]:
-    address, _, mask = entry.partition("/")
+    address, dummy, mask = entry.partition("/")
     return [entry, address] if mask in ("32", "128") else [entry]

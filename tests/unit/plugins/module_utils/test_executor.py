@@ -34,7 +34,7 @@ def api() -> FakeApi:
 
 def test_new_objects_refer_to_each_other_by_their_new_ids(api: FakeApi) -> None:
     executor = carry_out(api, plan(api, **TASK))
-    ((farm, _),) = api.of("farm").items()
+    ((farm, dummy),) = api.of("farm").items()
     ((frontend, body),) = api.of("frontend").items()
     assert [server["backendId"] for server in api.of("server").values()] == [farm, farm]
     assert body["defaultFarmId"] == farm

@@ -54,7 +54,7 @@ class Balancer(FakeApi):
         self.pending = {"gra": 1, "rbx": 2}
 
     def _call(self, method: str, path: str, body: Values | None = None) -> Any:
-        rest, _, query = path.removeprefix(f"/ipLoadbalancing/{SERVICE}").partition("?")
+        rest, dummy, query = path.removeprefix(f"/ipLoadbalancing/{SERVICE}").partition("?")
         if (method, rest) in self.faults:
             return super()._call(method, path, body)
         if rest == "/refresh":

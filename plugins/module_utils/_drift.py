@@ -323,7 +323,7 @@ def step_findings(host: Host, name: str, result: t.Mapping[str, t.Any]) -> list[
     plan = result.get("plan") or ()
     findings = [postfix_change(host.name, change) for change in plan]
     if result.get("live") is False:
-        findings.append(_service_finding(host, bool(plan)))
+        findings.append(_service_finding(host))
     if not findings:
         findings = [_diff_finding(host.name, name, entry) for entry in _diffs(result)]
     return findings or [_finding(host.name, name, "changed", "drift", note=_text(result.get("msg")))]
@@ -358,10 +358,10 @@ def postfix_change(host: str, change: t.Mapping[str, t.Any]) -> Values:
     return _finding(host, name, kind, "drift", None, change["parameter"], after, before)
 
 
-def _service_finding(host: Host, files_differ: bool) -> Values:
+def _service_finding(host: Host) -> Values:
     if not (host.postfix or {}).get("running", True):
         return _finding(host.name, "Postfix", "stopped", "drift", None, "service", "running", "stopped")
-    found = "running with other files" if files_differ else "running with files of before their last change"
+    found = "may still run with other files"
     return _finding(host.name, "Postfix", "stale", "drift", None, "service", "running with its files", found)
 
 

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _drift as drift
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _drift_picture as picture
 
@@ -23,7 +24,9 @@ def drift_report(sources: t.Mapping[str, t.Any]) -> Values:
         known = drift.Sources(**{**sources, "hosts": hosts})
     except TypeError as error:
         raise AnsibleFilterError(f"drift_report: {error}") from error
-    return drift.build_report(known)
+    # Names and messages are others': what looks like a template in them must never be run.
+    report: Values = wrap_var(drift.build_report(known))
+    return report
 
 
 def drift_picture(topology: t.Sequence[Values], narrow: bool = False) -> Values:

@@ -300,7 +300,7 @@ def _unmanaged_finding(item: Operation, level: str) -> Values:
 
 def host_findings(host: Host, certificate_days: int) -> list[Values]:
     postfix = host.postfix or {}
-    if postfix.get("unreachable") or host.postfix is None:
+    if postfix.get("unreachable") or not postfix:
         note = _text(postfix.get("msg")) or "the host was not looked at"
         return [_finding(host.name, "host", "unreachable", "unknown", note=note)]
     findings = [finding for step in host.steps for finding in step_findings(host, step["object"], step["result"])]

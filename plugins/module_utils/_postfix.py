@@ -558,8 +558,10 @@ def _listener_services(before: Settings, entry: Entry, listener: Listener) -> di
     if entry.command == "smtpd":
         return {listener.service: {**proxy, **guard}}
     behind = before.value(listener.service, "smtpd_service_name") or "smtpd"
-    # postscreen lets the clients of mynetworks skip its tests: postscreen_access_list.
-    return {listener.service: {**proxy, "mynetworks": networks}, f"{behind}/pass": guard}
+    # postscreen_access_list: the clients of mynetworks skip postscreen's tests, and gain nothing else by it. The load
+    # balancer's probes must skip them, for they do not wait.
+    skipping = ", ".join((*(listener.trusted_clients or ()), *listener.balancer_networks))
+    return {listener.service: {**proxy, "mynetworks": skipping}, f"{behind}/pass": guard}
 
 
 def _without_proxy(before: Settings, services: dict[str, Values]) -> tuple[Values, dict[str, Values]]:

@@ -47,7 +47,12 @@ def _parse() -> argparse.Namespace:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     up = actions.add_parser("up", help="build what is missing and boot everything; repairs a lab that is up")
-    up.add_argument("--release", choices=RELEASES, help="Debian of the backends (default: bookworm)")
+    up.add_argument(
+        "--release",
+        choices=RELEASES,
+        default=os.environ.get("MAILOPS_LAB_RELEASE"),
+        help="Debian of the backends (default: MAILOPS_LAB_RELEASE, else bookworm)",
+    )
     up.add_argument("--backends", type=_count, metavar="N", help="number of backends (default: 2)")
     up.add_argument("--python", default=sys.executable, help="the interpreter that runs the simulator")
     up.add_argument("--no-simulator", action="store_true", help="leave the balancer without the API")

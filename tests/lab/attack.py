@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Have many conversations at once and print, as JSON, the answers to each. Runs in the client's or balancer's place.
+
+The argument is a JSON list of ``{"source": …, "host": …, "port": …, "words": […]}``. Each word is sent after the
+answer to the one before it, with ``\\r\\n`` and ``\\xNN`` as in Python. Of a word with ``<pause>`` in it, the parts
+are sent apart, and ``<garbage>`` is 64 kB of it. An empty word sends nothing and waits.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import random
+import re
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+COMPLETE = re.compile(rb"(?:^|\n)\d{3} [^\n]*\n\Z")
+
+
+def main() -> None:
+    with ThreadPoolExecutor(24) as pool:
+        print(json.dumps(list(pool.map(_attack, json.loads(sys.argv[1])))))
+
+
+def _attack(attack: dict[str, Any]) -> list[str]:
+    answers = []
+    try:
+        with socket.create_connection((attack["host"], attack["port"]), 30, (attack["source"], 0)) as connection:
+            connection.settimeout(20)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for word in attack["words"]:
+                _say(connection, word)
+                answer = _hear(connection)
+                answers.append(answer.decode(errors="replace"))
+                if not answer:
+                    break
+    except OSError as error:
+        answers.append(f"({type(error).__name__})")
+    return answers
+
+
+def _say(connection: socket.socket, word: str) -> None:
+    for number, part in enumerate(word.split("<pause>")):
+        if number:
+            time.sleep(0.3)
+        connection.sendall(_bytes(part))
+
+
+def _bytes(part: str) -> bytes:
+    if part == "<garbage>":
+        return random.Random(25).randbytes(65536)
+    return codecs.decode(part, "unicode_escape").encode("latin-1")
+
+
+def _hear(connection: socket.socket) -> bytes:
+    """A whole answer; nothing where the server hung up."""
+    heard = b""
+    while not COMPLETE.search(heard):
+        more = connection.recv(65536)
+        if not more:
+            break
+        heard += more
+    return heard
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Backends as the tests of their safety need them, and what is on them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import platform
+import subprocess
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .driver import HERE, LAB, PROJECT, Lab, Play, await_result
+
+SMTPD = "backend1"
+# Nobody has these addresses: only a header can claim them.
+PARTNER = "192.0.2.200"
+TRUSTED = "192.0.2.201"
+
+SETUP = f"""
+postconf -e 'mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128 {PARTNER} {TRUSTED}' \
+    'smtpd_authorized_xclient_hosts = 127.0.0.0/8' 'smtpd_authorized_xforward_hosts = 127.0.0.0/8' \
+    'smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:10040'
+postconf -M 127.0.0.1:10026/inet='127.0.0.1:10026 inet n - y - - smtpd'
+postconf -P 127.0.0.1:10026/inet/syslog_name=postfix/reinjection 127.0.0.1:10026/inet/smtpd_recipient_restrictions=
+cat > /etc/systemd/system/policy.service << UNIT
+[Service]
+ExecStart=/usr/bin/python3 /root/policy/policy.py 10040 /var/log/policy.log
+[Install]
+WantedBy=multi-user.target
+UNIT
+systemctl daemon-reload
+systemctl enable --now policy.service
+systemctl restart postfix
+"""
+
+
+def require_lab() -> None:
+    if platform.system() != "Linux" or os.geteuid() != 0:
+        pytest.skip("the lab needs root on Linux: it boots hosts in network namespaces")
+
+
+def every(lab: Lab, action: Callable[[Lab, str], None]) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda host: action(lab, host), lab.backends))
+
+
+def prepare(lab: Lab, host: str) -> None:
+    """Make a fresh backend one that trusts by address, with a policy service and a re-injection port."""
+    _copy(lab, host, "/root/policy", {"policy.py": HERE / "policy.py"})
+    lab.shell(host, SETUP)
+
+
+def install(lab: Lab, host: str) -> None:
+    """Bring cut.py and the parts of the collection that it needs."""
+    package = "ansible_collections/mailops/ovh_iplb/plugins/module_utils"
+    modules = [*(PROJECT / "plugins/module_utils").glob("_p*.py"), PROJECT / "plugins/module_utils/_smtp.py"]
+    files = {f"{package}/{path.name}": path for path in modules}
+    _copy(lab, host, "/root/cut", {"cut.py": HERE / "cut.py", **files})
+
+
+def _copy(lab: Lab, host: str, directory: str, files: dict[str, Path]) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, path in files.items():
+            tar.add(path, name)
+    script = f'mkdir -p {directory} && echo "$0" | base64 -d | tar -xz -C {directory}'
+    lab.run(host, "sh", "-c", script, base64.b64encode(archive.getvalue()).decode())
+
+
+def apply(lab: Lab, playbook: str, variables: dict[str, Any] | None = None, *arguments: str) -> Play:
+    waiting = {"smtp_load_balancer_wait_timeout": 60}
+    return lab.play(playbook, "-e", json.dumps({**waiting, **(variables or {})}), *arguments)
+
+
+def reboot(lab: Lab, host: str) -> None:
+    subprocess.run([LAB, "reboot", host], check=True, env=lab.variables)
+
+
+def describe(lab: Lab, host: str) -> str:
+    """Everything on a host that the role could change."""
+    return lab.shell(
+        host,
+        "postconf -n; postconf -M; postconf -P; nft list ruleset;"
+        "systemctl list-unit-files --no-legend --state=enabled;"
+        "find /etc /run/systemd -name '*mailops*'",
+    )
+
+
+def received_from(lab: Lab, client: str, subject: str, **options: str) -> tuple[str, str]:
+    """Send a message through the load balancer; the backend that got it, and its Received line there."""
+    answer = lab.send(client, subject, **options)
+    assert answer["accepted"], answer["reply"]
+    host, message = await_result(lambda: lab.find(subject))
+    return host, " ".join(str(message["Received"]).split())

@@ -15,11 +15,11 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from .backend import (
+    JOURNAL,
     PARTNER,
     SMTPD,
     TRUSTED,
@@ -467,7 +467,7 @@ def test_a_port_of_its_own_leaves_port_25_to_direct_clients(world: World) -> Non
 # Cut between any two steps -------------------------------------------------------------------------------------------
 
 
-def test_a_forged_header_between_any_two_steps_does_not_relay(world: World, tmp_path: Path) -> None:
+def test_a_forged_header_between_any_two_steps_does_not_relay(world: World) -> None:
     """No firewall, and a run that is killed after every single step, on the way in and on the way out."""
     lab = world.lab
     install(lab, SMTPD)
@@ -475,6 +475,7 @@ def test_a_forged_header_between_any_two_steps_does_not_relay(world: World, tmp_
     table = [Attack(name, "client", lab.address(SMTPD), said) for name, said in words.items()]
     steps = []
     for wanted in ("on", "off"):
+        lab.shell(SMTPD, "rm -rf /root/start; cp -a /etc/postfix /root/start")
         for count in range(20):
             step = cut(lab, wanted, str(count))
             if not step:
@@ -484,24 +485,15 @@ def test_a_forged_header_between_any_two_steps_does_not_relay(world: World, tmp_
             for name, said in answers.items():
                 assert not any(answer.startswith(("250 2.1.5", "354")) for answer in said), (steps[-1], name, said)
             assert {said[0][:3] for said in answers.values()} & {"220", "554"}, (steps[-1], answers)
-            cut(lab, "off" if wanted == "on" else "on")
+            lab.shell(SMTPD, f"cp -a /root/start/ma??*.cf /etc/postfix; rm -f {JOURNAL}; postfix reload")
         cut(lab, wanted)
     assert len(steps) >= 14, steps
-    cut(lab, "off")
     assert describe(lab, SMTPD) == world.before[SMTPD]
 
 
 def cut(lab: Lab, wanted: str, steps: str = "") -> str:
     """Run the Postfix transaction, or its first steps; the name of the step after which it was killed."""
-    words = [
-        "env",
-        "PYTHONPATH=/root/cut",
-        "python3",
-        "/root/cut/cut.py",
-        "smtp/inet",
-        wanted,
-        *([steps] if steps else []),
-    ]
-    done = lab.run(SMTPD, *words, check=False)
+    words = ["/root/cut/cut.py", "smtp/inet", wanted, *([steps] if steps else [])]
+    done = lab.run(SMTPD, "env", "PYTHONPATH=/root/cut", "python3", *words, check=False)
     assert done.returncode in (0, -9, 137), done.stderr
     return done.stdout.strip()

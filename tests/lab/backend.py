@@ -12,11 +12,12 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -77,6 +78,21 @@ def _copy(lab: Lab, host: str, directory: str, files: dict[str, Path]) -> None:
             tar.add(path, name)
     script = f'mkdir -p {directory} && echo "$0" | base64 -d | tar -xz -C {directory}'
     lab.run(host, "sh", "-c", script, base64.b64encode(archive.getvalue()).decode())
+
+
+class Order(NamedTuple):
+    """A conversation for attack.py to have."""
+
+    source: str
+    host: str
+    words: Sequence[str]
+
+
+def converse(lab: Lab, place: str, orders: Sequence[Order]) -> list[list[str]]:
+    """Have all conversations at once, from a place of the lab; the answers of each."""
+    text = json.dumps([{**order._asdict(), "port": 25} for order in orders])
+    answers: list[list[str]] = json.loads(lab.run(place, sys.executable, HERE / "attack.py", text).stdout)
+    return answers
 
 
 def apply(lab: Lab, playbook: str, variables: dict[str, Any] | None = None, *arguments: str) -> Play:

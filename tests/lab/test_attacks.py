@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,9 @@ from .backend import (
     PARTNER,
     SMTPD,
     TRUSTED,
+    Order,
     apply,
+    converse,
     describe,
     every,
     install,
@@ -33,7 +34,7 @@ from .backend import (
     require_lab,
 )
 from .conftest import CLIENTS, SMTP
-from .driver import HERE, SERVICE_ADDRESS, Lab, Play, await_result
+from .driver import SERVICE_ADDRESS, Lab, Play, await_result
 
 VICTIM = "elsewhere.example"
 GUARD = ("mynetworks", "smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts")
@@ -250,8 +251,7 @@ def carry_out(lab: Lab, table: list[Attack]) -> dict[str, list[str]]:
     answers: dict[str, list[str]] = {}
     for place, source in sources.items():
         here = [attack for attack in table if attack.place == place]
-        orders = [{"source": source, "host": a.host, "port": 25, "words": a.words} for a in here]
-        said = json.loads(lab.run(place, sys.executable, HERE / "attack.py", json.dumps(orders)).stdout)
+        said = converse(lab, place, [Order(source, attack.host, attack.words) for attack in here])
         answers.update(zip((attack.name for attack in here), said, strict=True))
     return answers
 

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from .backend import Order, converse
 from .conftest import CLIENTS, SMTP, Story, received
-from .driver import HERE, PROJECT, SERVICE_ADDRESS, Lab, await_result
+from .driver import PROJECT, SERVICE_ADDRESS, Lab, await_result
 
 
 def test_before_the_role_the_backend_takes_the_balancer_for_the_client(lab: Lab, story: Story) -> None:
@@ -69,7 +69,7 @@ FORGED = {
 
 @pytest.mark.parametrize("header", FORGED)
 def test_a_forged_header_does_not_relay(header: str, converged: Lab) -> None:
-    """Any host that reaches the port can claim to be the machine itself; it must get no more rights than a stranger."""
+    """Whoever reaches the port can claim to be the machine itself; it must get no more rights than a stranger."""
     said = say(
         converged,
         FORGED[header],
@@ -85,19 +85,14 @@ def test_no_header_is_refused_for_now_not_for_good(converged: Lab) -> None:
     assert say(converged, r"EHLO x\r\n")[0].startswith("421")
 
 
-def say(lab: Lab, *words: str) -> list[str]:
-    spoken = lab.run(
-        "client",
-        sys.executable,
-        HERE / "say.py",
-        "--source",
-        CLIENTS[0],
-        "--host",
-        lab.address(lab.backends[0]),
-        *words,
-    )
-    answers: list[str] = json.loads(spoken.stdout)
-    return answers
+def test_nobody_else_reaches_the_port(converged: Lab) -> None:
+    assert say(converged, FORGED["v1"], place="client") == ["(ConnectionRefusedError)"]
+
+
+def say(lab: Lab, *words: str, place: str = "balancer") -> list[str]:
+    """Speak to a backend, from where the firewall admits everybody or from elsewhere; its answers."""
+    sources = {"balancer": lab.status["source_addresses"]["gra"], "client": CLIENTS[0]}
+    return converse(lab, place, [Order(sources[place], lab.address(lab.backends[0]), words)])[0]
 
 
 def test_drift_is_shown_and_corrected(converged: Lab) -> None:

@@ -79,7 +79,7 @@ def keys(findings: list[Values], **wanted: Any) -> list[tuple[str, str | None]]:
 @given(st.data())
 @SLOW_DRAWS
 def test_the_drift_is_the_plan_object_by_object_and_field_by_field(data: st.DataObject) -> None:
-    _, found = random_sources(data)
+    dummy, found = random_sources(data)
     drift = [item for item in load_balancer_findings(found) if item["level"] == "drift"]
     expected = {
         (f"{operation['kind']} {operation['key']}", operation["id"], name)
@@ -116,7 +116,7 @@ def test_every_object_is_in_the_topology_once(data: st.DataObject) -> None:
         for node in [*group["frontends"], *([group["farm"]] if group["farm"] else []), *group["servers"]]
     ]
     there = sorted((node["kind"], node["id"]) for node in nodes if node["id"])
-    assert there == sorted((kind, identifier) for kind, _, identifier in api.objects)
+    assert there == sorted((kind, identifier) for kind, dummy, identifier in api.objects)
     created = [item["kind"] for item in found.plan["plan"] if item["action"] == "create"]
     assert sorted(node["kind"] for node in nodes if not node["id"]) == sorted(created)
     json.dumps(report)
@@ -163,7 +163,7 @@ def test_a_proxy_change_under_live_mail_names_the_way() -> None:
 def test_unmanaged_objects_count_as_asked() -> None:
     there = drifted_sources()
     told = keys(build_report(there)["findings"], kind="unmanaged", level="notice")
-    assert {name for name, _ in told} == {
+    assert {name for name, dummy in told} == {
         "farm http/all/webmail, kept by the web team",
         "server http/all/webmail, kept by the web team/192.0.2.80:8443",
         "frontend http/all/webmail",

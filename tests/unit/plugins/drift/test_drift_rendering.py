@@ -51,11 +51,11 @@ class Page(HTMLParser):
         self.text += data
 
     def tags(self) -> set[str]:
-        return {tag for tag, _ in self.elements}
+        return {tag for tag, dummy in self.elements}
 
     def addresses(self) -> set[str]:
         names = ("src", "href", "srcset", "action", "data", "xlink:href", "poster")
-        return {str(attributes[name]) for _, attributes in self.elements for name in names if name in attributes}
+        return {str(attributes[name]) for dummy, attributes in self.elements for name in names if name in attributes}
 
 
 def hostile_report() -> Values:
@@ -106,7 +106,7 @@ def test_hostile_names_stay_text_in_the_page() -> None:
     text = render(hostile_report(), "html")
     read = Page(text)
     assert not read.tags() & {"script", "a1"}
-    assert not any(name.startswith("on") for _, attributes in read.elements for name in attributes)
+    assert not any(name.startswith("on") for dummy, attributes in read.elements for name in attributes)
     assert HOSTILE in read.text
     assert "<!--" not in text
 
@@ -139,13 +139,13 @@ def test_secrets_are_in_no_format() -> None:
 
 def test_the_page_is_accessible() -> None:
     read = Page(page(drifted_sources()))
-    names = [tag for tag, _ in read.elements]
+    names = [tag for tag, dummy in read.elements]
     assert names.count("h1") == names.count("main") == 1
     assert names.count("caption") == names.count("table") > 0
     assert ("html", {"lang": "en"}) in read.elements
     headings = [int(tag[1]) for tag in names if re.fullmatch("h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
-    identifiers = [attributes["id"] for _, attributes in read.elements if "id" in attributes]
+    identifiers = [attributes["id"] for dummy, attributes in read.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     for tag, attributes in read.elements:
         for reference in (attributes.get("aria-labelledby") or "").split():

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 
 RECIPIENTS = ("alice@example.test", "bob@example.test")
 LONGEST_SESSION = 5  # messages
+SLOW_ONE_IN, PAUSE = 150, 4.0  # messages, seconds: so that there is always a session that lasts
 TIMEOUT = 30  # seconds that a server may take to answer
 FIRST_RETRY, LONGEST_RETRY = 0.2, 5.0  # seconds, doubled each time; mail servers wait minutes
 
@@ -109,6 +110,8 @@ class Load:
         try:
             expect(250, *smtp.mail("someone@sender.example"))
             expect(250, *smtp.rcpt(recipient))
+            if number % SLOW_ONE_IN == 0:
+                time.sleep(PAUSE)
             expect(250, *self._hand_over(smtp, message(number, self.options.run, recipient)))
         except smtplib.SMTPResponseException as error:
             if error.smtp_code >= 500:
@@ -147,7 +150,7 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="name that sets these messages apart from others")
     parser.add_argument("--messages", type=int, default=5000, help="how many at least")
     parser.add_argument("--rate", type=float, default=100, help="messages in a second at most")
-    parser.add_argument("--clients", type=int, default=10, help="sessions at a time")
+    parser.add_argument("--clients", type=int, default=15, help="sessions at a time")
     load = Load(parser.parse_args())
 
     def wait_for_end() -> None:

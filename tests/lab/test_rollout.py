@@ -223,7 +223,6 @@ def test_a_live_farm_is_not_converged_in_one_go(farm: Lab) -> None:
     refused = farm.play(SMTP)
     assert refused.status != 0
     assert "mailops.ovh_iplb.rollout" in refused.output
-    assert not any(refused.changed.values())
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -85,13 +85,13 @@ table inet {TABLE} {{
 
 {_set(guard, 6)}
 
-	chain input {{
-		type filter hook input priority filter; policy accept;
-		iifname "lo" accept
-		ip saddr @balancer_ipv4 accept
-		ip6 saddr @balancer_ipv6 accept
-		tcp dport {guard.port} tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset
-	}}
+\tchain input {{
+\t\ttype filter hook input priority filter; policy accept;
+\t\tiifname "lo" accept
+\t\tip saddr @balancer_ipv4 accept
+\t\tip6 saddr @balancer_ipv6 accept
+\t\ttcp dport {guard.port} tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset
+\t}}
 }}
 """
 

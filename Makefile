@@ -19,6 +19,9 @@ export ANSIBLE_COLLECTIONS_PATH := $(COLLECTIONS)
 export PIP_QUIET := 1
 
 STAGES := lint sanity unit integration
+# The lab's hosts are Debian 12, and Debian 11 and 13 where it is about what Postfix and nftables do.
+RELEASES := bullseye trixie
+SAFETY := tests/lab/test_attacks.py tests/lab/test_failures.py
 
 .DEFAULT_GOAL := help
 
@@ -91,8 +94,11 @@ automation: dev ## Run the tests with AWX's API, ansible-runner, ansible-builder
 	$(BIN)/pytest -rs tests/awx tests/runner
 
 .PHONY: lab-test
-lab-test: dev ## Run the end-to-end tests in the lab (as root)
-	$(BIN)/pytest -rs tests/lab
+lab-test: dev ## Run the end-to-end tests in the lab (as root), those of safety on each of RELEASES too
+	@failed=0; $(BIN)/pytest -rs tests/lab || failed=1; \
+	for release in $(RELEASES); do \
+	  echo "----- $$release"; MAILOPS_LAB_RELEASE=$$release $(BIN)/pytest -rs $(SAFETY) || failed=1; \
+	done; exit $$failed
 
 .PHONY: build
 build: dev ## Build the collection's artifact in build/

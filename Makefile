@@ -95,9 +95,12 @@ automation: dev ## Run the tests with AWX's API, ansible-runner, ansible-builder
 
 .PHONY: lab-test
 lab-test: dev ## Run the end-to-end tests in the lab (as root), those of safety on each of RELEASES too
-	@failed=0; $(BIN)/pytest -rs tests/lab || failed=1; \
+	@failed=0; tests/lab/lab up && tests/lab/lab down || failed=1; \
+	$(BIN)/pytest -rs -n 2 --dist loadfile tests/lab || failed=1; \
 	for release in $(RELEASES); do \
-	  echo "----- $$release"; MAILOPS_LAB_RELEASE=$$release $(BIN)/pytest -rs $(SAFETY) || failed=1; \
+	  echo "----- $$release"; export MAILOPS_LAB_RELEASE=$$release; \
+	  tests/lab/lab up && tests/lab/lab down || failed=1; \
+	  $(BIN)/pytest -rs -n 2 --dist loadfile $(SAFETY) || failed=1; \
 	done; exit $$failed
 
 .PHONY: build

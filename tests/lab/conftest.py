@@ -16,6 +16,9 @@ import pytest
 
 from .driver import Lab, Play, await_result
 
+# Tests that run in parallel get a lab for each worker.
+os.environ["MAILOPS_LAB"] = os.environ.get("MAILOPS_LAB", "") + os.environ.get("PYTEST_XDIST_WORKER", "")
+
 CLIENTS = ("203.0.113.10", "203.0.113.11")
 SMTP = "playbooks/smtp.yml"
 

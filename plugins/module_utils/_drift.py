@@ -109,6 +109,7 @@ def build_report(sources: Sources) -> Values:
         "service": {name: _service(sources).get(name) for name in ("ipv4", "ipv6", "offer", "state")},
         "generated": sources.generated,
         "drift_found": bool(summary["drift"] or summary["unknown"]),
+        "verdict": next((level for level in ("drift", "unknown") if summary[level]), "clean"),
         "summary": {**summary, "backends": len(sources.hosts) + len(sources.left_out)},
         "findings": findings,
         "zones": _zones(sources),
@@ -583,14 +584,7 @@ class _Topology:
         self, owner: t.Mapping[str, t.Any], kind: str, key: str, identifier: int | None, values: t.Mapping[str, t.Any]
     ) -> Values:
         protocol = owner["protocol"]
-        own = [
-            finding
-            for finding in self._findings
-            if finding["where"] == LOAD_BALANCER
-            and finding["object"] == f"{kind} {key}"
-            and finding["id"] == identifier
-            and finding["kind"] != "health"
-        ]
+        own = [finding for finding in self._findings if _is_about(finding, kind, protocol, key, identifier)]
         return {
             "kind": kind,
             "key": key,
@@ -609,6 +603,15 @@ class _Topology:
         if identity in self._unmanaged:
             return "unmanaged"
         return "drift" if own else "ok"
+
+
+def _is_about(finding: Values, kind: str, protocol: str, key: str, identifier: int | None) -> bool:
+    """Whether a finding is about an object, whose key there may be that of the end state."""
+    if finding["where"] != LOAD_BALANCER or finding["kind"] == "health" or finding["id"] != identifier:
+        return False
+    return finding["object"] == f"{kind} {key}" or (
+        identifier is not None and str(finding["object"]).startswith(f"{kind} {protocol}/")
+    )
 
 
 def _group_order(group: Values) -> tuple[str, bool, str]:

@@ -141,6 +141,12 @@ def drifted_sources() -> Sources:
     )
 
 
+def uncertain_sources() -> Sources:
+    """Everything as declared, but for a backend that the run left out."""
+    first, second = BACKENDS
+    return sources(converged(), [host(first)], left_out=[second])
+
+
 def render(report: Values, name: str) -> str:
     """A template of the role, with the settings and the filters that Ansible gives it."""
     environment = jinja2.Environment(  # noqa: S701  The templates escape by themselves, as Ansible's have to.

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift import build_report
 
-from unit.plugins.drift.samples import clean_sources, drifted_sources, render
+from unit.plugins.drift.samples import clean_sources, drifted_sources, render, uncertain_sources
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="the browser test needs selenium from PyPI")
 if not (shutil.which("chromium") and shutil.which("chromedriver")):
     pytest.skip("the browser test needs the Debian packages chromium and chromium-driver", allow_module_level=True)
 
 DESK, PHONE = 1180, 390
-SAMPLES = {"clean": clean_sources(), "drifted": drifted_sources()}
+SAMPLES = {"clean": clean_sources(), "uncertain": uncertain_sources(), "drifted": drifted_sources()}
 # Nothing may be asked from the network, not even by the browser itself. Root can not use Chromium's sandbox.
 FLAGS = (
     "--headless",

@@ -139,6 +139,16 @@ def test_the_summary_counts_each_level() -> None:
     assert {finding["kind"] for finding in report["findings"]} <= set(KINDS)
 
 
+def test_an_object_carries_its_findings_also_when_its_key_changes() -> None:
+    api = converged()
+    farm = next(iter(api.of("farm")))
+    api.of("farm")[farm].update(port=26)
+    first = next(iter(api.of("server")))
+    api.of("server")[first].update(weight=7)
+    (group, _other) = build_report(sources(api, []))["topology"]
+    assert (group["farm"]["findings"], [node["findings"] for node in group["servers"]]) == (1, [1, 0])
+
+
 def test_notices_alone_are_no_drift() -> None:
     report = build_report(sources(converged(), [host(MX1, days_left=3), host(MX2)]))
     assert report["summary"] == {"drift": 0, "unknown": 0, "notice": 1, "backends": 2}
@@ -280,6 +290,7 @@ def test_a_backend_that_can_not_be_compared_is_unknown_and_counts(there: Host) -
     assert (finding["where"], finding["level"]) == (MX1, "unknown")
     assert finding["note"]
     assert report["drift_found"]
+    assert report["verdict"] == "unknown"
 
 
 def test_a_backend_outside_the_run_is_unknown() -> None:

@@ -28,6 +28,7 @@ from unit.plugins.drift.samples import (
     page,
     render,
     sources,
+    uncertain_sources,
 )
 
 Values = dict[str, Any]
@@ -87,10 +88,22 @@ def test_json_is_the_report() -> None:
     assert json.loads(render(report, "json")) == report
 
 
-@pytest.mark.parametrize(("found", "word"), [(clean_sources(), "No drift"), (drifted_sources(), "Drift found")])
-def test_the_verdict_is_in_words(found: Any, word: str) -> None:
-    assert word in Page(page(found)).text
-    assert render(build_report(found), "md").startswith(f"# {word.removesuffix(' found')}")
+@pytest.mark.parametrize(
+    ("found", "words", "heading"),
+    [
+        (clean_sources(), "No drift.", "# No drift:"),
+        (drifted_sources(), "Drift found.", "# Drift:"),
+        (uncertain_sources(), "Not certain.", "# Drift unknown:"),
+    ],
+)
+def test_the_verdict_is_in_words(found: Any, words: str, heading: str) -> None:
+    assert words in Page(page(found)).text
+    assert render(build_report(found), "md").startswith(heading)
+
+
+def test_the_load_balancer_comes_before_the_backends() -> None:
+    text = render(build_report(drifted_sources()), "md")
+    assert text.index("**`load balancer`**") < text.index("**`mx1.example.com`**")
 
 
 def test_the_page_asks_for_nothing() -> None:

@@ -462,13 +462,21 @@ def _references(values: Iterable[str]) -> set[str]:
 # The balancer-facing listener ----------------------------------------------------------------------------------------
 
 
-def with_listener(before: Settings, request: Request, is_own_address: Callable[[str], bool]) -> Request:
-    """The request plus what its ``listener`` comes down to on this host."""
+def with_listener(
+    before: Settings,
+    request: Request,
+    is_own_address: Callable[[str], bool],
+    replaced: Mapping[str, Values] | None = None,
+) -> Request:
+    """The request plus what its ``listener`` comes down to on this host.
+
+    :param replaced: what ``replaced_overrides`` told when the listener came, to be put back when it goes.
+    """
     listener = request.listener
     if listener is None:
         return request
     if not listener.enabled:
-        return _without_listener(before, request, listener)
+        return _without_listener(before, request, listener, replaced or {})
     request = _with_own_entry(before, request, listener)
     entry = _listener_entry(before, request, listener)
     if entry is None:
@@ -521,7 +529,9 @@ def _with_own_entry(before: Settings, request: Request, listener: Listener) -> R
     )
 
 
-def _without_listener(before: Settings, request: Request, listener: Listener) -> Request:
+def _without_listener(
+    before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values]
+) -> Request:
     """Take back what the listener got: all of an entry that exists for it alone, or else its share of the entry."""
     entry = before.entries.get(listener.service)
     is_own = entry is not None and OWN_ENTRY.items() <= entry.overrides.items()
@@ -534,7 +544,28 @@ def _without_listener(before: Settings, request: Request, listener: Listener) ->
         )
     if entry.command not in PROXY_PARAMETERS:
         return request
-    return _merge(request, *_without_proxy(before, _listener_services(before, entry, listener)))
+    return _merge(request, *_without_proxy(before, _listener_services(before, entry, listener), replaced))
+
+
+def replaced_overrides(before: Settings, request: Request, known: Mapping[str, Values]) -> dict[str, Values]:
+    """The overrides, by service, that stood where a listener has put, or is about to put, its own."""
+    listener = request.listener
+    if listener is None:
+        return dict(known)
+    entry = before.entries.get(listener.service)
+    if entry is None or entry.command not in PROXY_PARAMETERS:
+        return dict(known)
+    services = _listener_services(before, entry, listener)
+    others = {name: values for name, values in known.items() if name not in services}
+    if not listener.enabled:
+        return others
+    if any(_is_marked(before, name) for name in services):
+        return dict(known)
+    found: dict[str, Values] = {
+        name: {key: value for key, value in _overrides_of(before, name).items() if key in values}
+        for name, values in services.items()
+    }
+    return {**others, **{name: values for name, values in found.items() if values}}
 
 
 def _refuse_version(mail_version: str, version: str) -> None:
@@ -564,10 +595,17 @@ def _listener_services(before: Settings, entry: Entry, listener: Listener) -> di
     return {listener.service: {**proxy, "mynetworks": skipping}, f"{behind}/pass": guard}
 
 
-def _without_proxy(before: Settings, services: dict[str, Values]) -> tuple[Values, dict[str, Values]]:
-    """Take back what ``_listener_services`` gave, where it did: the reference to the guide's line is the mark of it."""
-    marked = [name for name in services if GUIDE_REFERENCE in _overrides_of(before, name).values()]
-    removed: dict[str, Values] = {name: dict.fromkeys(services[name]) for name in services} if marked else {}
+def _is_marked(before: Settings, service: str) -> bool:
+    """Whether a listener is here: the reference to the guide's line is the mark of it."""
+    return GUIDE_REFERENCE in _overrides_of(before, service).values()
+
+
+def _without_proxy(
+    before: Settings, services: dict[str, Values], replaced: Mapping[str, Values]
+) -> tuple[Values, dict[str, Values]]:
+    """Take back what ``_listener_services`` gave, where it did."""
+    marked = any(_is_marked(before, name) for name in services)
+    removed = {name: {**dict.fromkeys(values), **replaced.get(name, {})} for name, values in services.items() if marked}
     return _guides_line(before, removed), removed
 
 

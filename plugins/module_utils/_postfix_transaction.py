@@ -40,10 +40,13 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
 )
 
 JOURNAL_NAME = ".mailops.ovh_iplb.journal"
+# The overrides that stood where a listener put its own. It is there as long as there are any.
+REPLACED_NAME = ".mailops.ovh_iplb.replaced"
 # How strong each way is to make Postfix see its files.
 APPLY = ("none", "reload", "restart")
 
 Step = tuple[str, Callable[[], None]]
+Replaced = Mapping[str, postfix.Values]
 
 
 @dataclass
@@ -62,6 +65,17 @@ class Journal:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def load_replaced(directory: str) -> Replaced:
+    path = os.path.join(directory, REPLACED_NAME)
+    try:
+        data: Replaced = json.loads(host.read_text(path))
+        return data
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise PostfixError(f"{path} can not be understood: remove it, and what it held will not be put back") from error
 
 
 def load_journal(directory: str) -> Journal | None:
@@ -96,6 +110,8 @@ class Prepared:
     """What it takes to make the result live; ``none`` when it is, or when the task says so."""
     live: bool
     journal: Journal | None
+    replaced_before: Replaced
+    replaced: Replaced
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -114,7 +130,9 @@ def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared
 
     before = host.read_settings(copy)
     instance = host.instance(directory, before)
-    request = postfix.with_listener(before, request, host.is_own_address)
+    replaced_before = load_replaced(directory)
+    replaced = postfix.replaced_overrides(before, request, replaced_before)
+    request = postfix.with_listener(before, request, host.is_own_address, replaced_before)
     changes = postfix.plan_changes(before, request)
     late = postfix.removed_last(before, changes)
     for call in postfix.edits(before, request, changes, late):
@@ -134,7 +152,20 @@ def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared
     if live and current == target and journal is None:
         apply = "none"
     prepared = Prepared(
-        instance, before, after, changes, current, previous, target, main_meanwhile, apply, live, journal, warnings
+        instance,
+        before,
+        after,
+        changes,
+        current,
+        previous,
+        target,
+        main_meanwhile,
+        apply,
+        live,
+        journal,
+        replaced_before,
+        replaced,
+        warnings,
     )
     if prepared.changed:
         _try_out(prepared, copy, now is not None)
@@ -257,6 +288,10 @@ class Transaction:
         """The steps in order. A cut between any two of them is what the journal is for."""
         prepared = self._prepared
         steps: list[Step] = [("journal", self._write_journal)]
+        # What is replaced is kept before it goes, and forgotten after it has come back.
+        both = {**prepared.replaced_before, **prepared.replaced}
+        if both != prepared.replaced_before:
+            steps += [("keep", lambda: self._keep(both))]
         if prepared.current != prepared.target:
             steps += [
                 ("backup", self._back_up),
@@ -269,6 +304,8 @@ class Transaction:
             steps += [("leftovers", lambda: self._write(MAIN, prepared.target[MAIN]))]
         if prepared.apply != "none":
             steps += [("record", lambda: self._record(prepared.target))]
+        if prepared.replaced != both:
+            steps += [("forget", lambda: self._keep(prepared.replaced))]
         return [*steps, ("close", self._close)]
 
     def run(self) -> None:
@@ -302,6 +339,13 @@ class Transaction:
     def _write(self, name: str, text: str) -> None:
         if host.read_text(self._instance.path(name)) != text:
             host.write_text(self._instance.path(name), text)
+
+    def _keep(self, replaced: Replaced) -> None:
+        path = self._instance.path(REPLACED_NAME)
+        if replaced:
+            host.write_text(path, json.dumps(replaced))
+        else:
+            host.remove(path)
 
     def _apply(self) -> None:
         self._applying = True
@@ -349,6 +393,7 @@ class Transaction:
         try:
             for name, text in self._prepared.previous.items():
                 self._write(name, text)
+            self._keep(self._prepared.replaced_before)
             if self._applying:
                 self._restore_service()
             if self._applying or self._prepared.live:

@@ -33,6 +33,7 @@ SETUP = f"""
 postconf -e 'mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128 {PARTNER} {TRUSTED}' \
     'smtpd_authorized_xclient_hosts = 127.0.0.0/8' 'smtpd_authorized_xforward_hosts = 127.0.0.0/8' \
     'smtpd_recipient_restrictions = check_policy_service inet:127.0.0.1:10040'
+postconf -P smtp/inet/smtpd_authorized_xforward_hosts=127.0.0.1
 postconf -M 127.0.0.1:10026/inet='127.0.0.1:10026 inet n - y - - smtpd'
 postconf -P 127.0.0.1:10026/inet/syslog_name=postfix/reinjection 127.0.0.1:10026/inet/smtpd_recipient_restrictions=
 cat > /etc/systemd/system/policy.service << UNIT

@@ -384,7 +384,6 @@ def test_drift_of_the_firewall_is_shown_and_corrected(world: World) -> None:
     corrected = apply(lab, SMTP, BOTH)
     assert corrected.status == 0, corrected.output
     assert not reaches(lab, "backend1")
-    assert not any(apply(lab, SMTP, BOTH).changed.values())
 
 
 def reaches(lab: Lab, host: str, port: int = 25, place: str = "client") -> bool:
@@ -439,7 +438,6 @@ def test_off_boarding_leaves_what_was_there(world: World) -> None:
     assert left.status == 0, left.output
     for host in lab.backends:
         assert describe(lab, host) == world.before[host]
-    assert not any(apply(lab, "playbooks/teardown.yml", BOTH).changed.values())
 
 
 def test_a_port_of_its_own_leaves_port_25_to_direct_clients(world: World) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     Request,
     Settings,
     plan_changes,
+    replaced_overrides,
     with_listener,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_preflight import (
@@ -155,6 +156,23 @@ def test_the_second_run_sees_its_own_port() -> None:
     assert gone.new_services == {"10025/inet": None}
     assert gone.parameters == {"smtp_upstream_proxy_protocol": None}
     assert plan_changes(before, with_listener(before, Request(listener=replace(OWN, enabled=False)), bool)) == []
+
+
+def test_overrides_that_stood_there_before_come_back() -> None:
+    mine = {"mynetworks": "10.0.0.0/8", "smtpd_helo_required": "yes"}
+    before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides=mine)})
+    listener = Listener(trusted_clients=())
+    kept = replaced_overrides(before, Request(listener=listener), {"10025/inet": {"mynetworks": "192.0.2.0/24"}})
+    assert kept == {"smtp/inet": {"mynetworks": "10.0.0.0/8"}, "10025/inet": {"mynetworks": "192.0.2.0/24"}}
+
+    values = with_listener(before, Request(listener=listener), bool).services["smtp/inet"]
+    now = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides={**mine, **values})})  # type: ignore[dict-item]
+    assert replaced_overrides(now, Request(listener=listener), kept) == kept
+
+    leaving = Request(listener=replace(listener, enabled=False))
+    back = with_listener(now, leaving, bool, kept).services["smtp/inet"]
+    assert back == {**dict.fromkeys(values), "mynetworks": "10.0.0.0/8"}
+    assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
 
 
 def test_a_misspelt_service_is_no_port_of_its_own() -> None:

@@ -29,10 +29,10 @@ def main(service: str, wanted: str, steps: str = "") -> None:
         if prepared.changed:
             transaction.run()
         return
-    names = [name for name, _ in transaction.steps()]
+    names = [name for name, dummy in transaction.steps()]
     if int(steps) >= len(names):
         return
-    for _, step in transaction.steps()[: int(steps)]:
+    for dummy, step in transaction.steps()[: int(steps)]:
         step()
     print(["nothing", *names][int(steps)], flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -17,7 +17,7 @@ class Policy(socketserver.StreamRequestHandler):
             for line in iter(self.rfile.readline, b"\n"):
                 if not line:
                     return
-                name, _, value = line.decode(errors="replace").rstrip("\n").partition("=")
+                name, dummy, value = line.decode(errors="replace").rstrip("\n").partition("=")
                 attributes[name] = value
             with open(sys.argv[2], "a") as log:
                 log.write(f"{attributes.get('sender')} {attributes.get('client_address')}\n")

@@ -56,7 +56,9 @@ class Load:
 
     def run(self) -> Report:
         sources = itertools.cycle(self.options.sources)
-        clients = [threading.Thread(target=self._client, args=(next(sources),)) for dummy in range(self.options.clients)]
+        clients = [
+            threading.Thread(target=self._client, args=(next(sources),)) for dummy in range(self.options.clients)
+        ]
         for client in clients:
             client.start()
         for client in clients:

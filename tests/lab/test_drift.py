@@ -87,6 +87,9 @@ class Report:
             if finding["level"] in levels
         }
 
+    def objects(self, kind: str) -> set[str]:
+        return {finding["object"] for finding in self.content["findings"] if finding["kind"] == kind}
+
     def notes(self) -> str:
         return " ".join(finding["note"] for finding in self.content["findings"])
 
@@ -316,16 +319,16 @@ def test_a_renamed_farm_is_missing_and_its_old_self_unmanaged(clean: Scene) -> N
     clean.refresh()
     reported = clean.report()
     assert reported.drift == {*missing(FARM, *servers), *differs(FRONTEND, "default_farm")}
-    unmanaged = {name for _, name, _, kind in reported.at("notice") if kind == "unmanaged"}
+    unmanaged = reported.objects("unmanaged")
     moved = {name.replace("/smtp/", "/hand-made/") for name in servers}
     assert unmanaged == {"farm tcp/all/hand-made", *moved}
 
     assert clean.correct().status == 0
     after = clean.report()
     assert not after.content["drift_found"]
-    assert unmanaged <= {name for _, name, _, _ in after.at("notice")}
+    assert after.objects("unmanaged") == unmanaged
     counted = clean.report("-e", "drift_report_unmanaged=drift", "-e", "drift_report_fail=true")
-    assert {name for _, name, _, _ in counted.drift} == unmanaged
+    assert counted.drift == {(BALANCER, name, None, "unmanaged") for name in unmanaged}
     assert counted.play.status != 0
 
     for identifier in clean.lab.api("GET", f"{{service}}/{old}/server"):

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -127,7 +129,9 @@ def test_paramiko_transport(converged: Lab, tmp_path: Path) -> None:
 
 def test_the_playbook_runs_by_full_name_from_an_installed_collection(converged: Lab, tmp_path: Path) -> None:
     galaxy = Path(sys.executable).parent / "ansible-galaxy"
-    converged.run("controller", "env", "-C", PROJECT, "make", "-s", "build")
+    subprocess.run(
+        [sys.executable, "-m", "tools.build"], cwd=PROJECT, env={**os.environ, "PYTHONPATH": "tests"}, check=True
+    )
     artifact = max((PROJECT / "build").glob("mailops-ovh_iplb-*.tar.gz"), key=lambda path: path.stat().st_mtime)
     converged.run("controller", galaxy, "collection", "install", artifact, "--offline", "-p", tmp_path)
     played = converged.play("mailops.ovh_iplb.smtp", ANSIBLE_COLLECTIONS_PATH=str(tmp_path))

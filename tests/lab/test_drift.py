@@ -110,6 +110,7 @@ class Scene:
         play = self.lab.play(
             DRIFT, "-e", f"@{self.options}", "-e", f"drift_report_dir={place}", *arguments, **environment
         )
+        assert (place / "drift.json").exists(), play.output
         report = Report(play, json.loads((place / "drift.json").read_text()))
         self.is_clean = not report.content["drift_found"]
         return report

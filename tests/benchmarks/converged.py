@@ -53,13 +53,13 @@ class Cost:
         )
 
 
-def measure(lab: Lab, playbook: str, runs: int, **environment: str) -> Cost:
+def measure(lab: Lab, playbook: str, runs: int, pipelining: str) -> Cost:
     seconds = []
     for _run in range(runs):
         started = time.monotonic()
-        unchanged(lab.play(playbook, **environment))
+        unchanged(lab.play(playbook, ANSIBLE_PIPELINING=pipelining))
         seconds.append(time.monotonic() - started)
-    verbose = lab.play(playbook, "-vvv", **environment)
+    verbose = lab.play(playbook, "-vvv", ANSIBLE_PIPELINING=pipelining)
     host = lab.backends[-1]
     # Each module is one execution of its AnsiballZ file, or, with pipelining, of what is fed to Python.
     over_ssh = re.findall(rf"^<{re.escape(lab.address(host))}> (?:SSH: EXEC|PUT) .*", verbose.output, re.MULTILINE)
@@ -100,7 +100,7 @@ def main() -> None:
         Path(ping.name).write_text(PING)
         for pipelining in ("false", "true"):
             cost = {
-                name: measure(lab, playbook, options.runs, ANSIBLE_PIPELINING=pipelining)
+                name: measure(lab, playbook, options.runs, pipelining)
                 for name, playbook in (("ping", ping.name), ("smtp.yml", SMTP))
             }
             print(f"{options.backends} backends, pipelining {pipelining}")

@@ -11,6 +11,7 @@ master.cf entry. In every mapping a value of ``None`` means "not there": absent 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import ipaddress
 import re
 from collections.abc import Container, Iterable, Mapping
@@ -19,6 +20,8 @@ from typing import Any, Callable, Optional
 
 MAIN = "main.cf"
 MASTER = "master.cf"
+# No parameter of Postfix has this name.
+MODE = "mode"
 
 Values = dict[str, Optional[str]]
 
@@ -35,6 +38,9 @@ PROXY_PARAMETERS = {
 GUARDED_HOST_LISTS = ("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts")
 # A port of its own that the listener got here: tells its lines in the log apart, and that it goes with the listener.
 OWN_ENTRY = {"syslog_name": "postfix/balancer"}
+
+# The one daemon that every Postfix runs all the time, and that every reload replaces.
+QUEUE_MANAGER = "qmgr/unix"
 
 # What the code below needs to know in expanded form ("postconf -x").
 EFFECTIVE = (
@@ -148,7 +154,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference that a plan makes. ``parameter`` is None where a whole entry comes or goes."""
+    """One difference that a plan makes.
+
+    ``parameter`` is None where a whole entry comes or goes, and MODE for the permissions of a file.
+    """
 
     file: str
     service: str | None
@@ -158,7 +167,8 @@ class Change:
 
     @property
     def place(self) -> str:
-        return "/".join(part for part in (self.service, self.parameter) if part)
+        owner = self.file if self.parameter == MODE else self.service
+        return "/".join(part for part in (owner, self.parameter) if part)
 
 
 # What the task says -------------------------------------------------------------------------------------------------
@@ -180,6 +190,19 @@ def value_text(option: str, value: Any) -> str | None:
     if isinstance(value, str):
         return re.sub(r"\s*[\r\n]\s*", " ", value.strip())
     raise PostfixError(f"{option} must be a text, a number, a boolean, a list of these, or null to remove it")
+
+
+def read_mode(value: str | None) -> int | None:
+    """Permissions from octal digits."""
+    if value is None:
+        return None
+    mode = int(value, 8) if re.fullmatch(r"0?[0-7]{3}", value) else 0
+    if mode & 0o600 != 0o600 or mode & 0o022:
+        raise PostfixError(
+            f"mode: {value!r} is not a mode for main.cf and master.cf. Write octal digits in quotes, such as '0644': "
+            "only root may write these files"
+        )
+    return mode
 
 
 def read_request(
@@ -494,8 +517,9 @@ def with_listener(
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
         raise PostfixError(f"{listener.service} runs postscreen, and master.cf has no entry {missing[0]} for it")
-    # Nobody uses a port that is new.
-    if listener.trusted_clients is None and listener.service in before.entries:
+    # Nobody uses a port that is new, and where a header is expected already nobody is trusted but whom the task names.
+    is_there = listener.service in before.entries and not any(_is_marked(before, name) for name in services)
+    if listener.trusted_clients is None and is_there:
         _refuse_cut_off(before, sorted(services), is_own_address)
     return _merge(request, {GUIDE_PARAMETER: "haproxy"}, services)
 
@@ -876,12 +900,35 @@ class Stamp:
     """Process id, and time (ns) of the pid file that the master wrote when it started."""
     files: tuple[tuple[int, int], ...]
     """(inode, change time in ns) of main.cf and master.cf."""
+    digests: tuple[str, ...]
+    """What the files say, by ``digest``."""
+    queue_manager: tuple[int, int] | None = None
+    """Process id and start (clock ticks after boot), or None where it does not run or can not be seen."""
+    queue_manager_since: int = 0
+    """Its start as a time of files (ns)."""
+
+
+def digest(text: str) -> str:
+    """The same for all texts of main.cf or master.cf that differ in comments and blank lines only: postconf(5)."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    said = "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
+    return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_live(now: Stamp, applied: Stamp | None) -> bool:
-    """Whether the running master has read the files as they are.
+    """Whether the running master has read what the files say.
 
-    Either it started after the last change of any of them, or this collection reloaded it with exactly these.
+    It has when it started after their last change, and when this collection reloaded it with exactly these. It has
+    too when they say the same as then, and no reload can have shown it anything else between: every reload starts
+    another queue manager.
     """
-    started = now.master[1]
-    return now == applied or all(changed < started for _inode, changed in now.files)
+    last_change = max(changed for _inode, changed in now.files)
+    if last_change < now.master[1]:
+        return True
+    if applied is None or now.master != applied.master:
+        return False
+    if now.files == applied.files:
+        return True
+    if now.queue_manager is None or now.digests != applied.digests:
+        return False
+    return now.queue_manager == applied.queue_manager or last_change < now.queue_manager_since

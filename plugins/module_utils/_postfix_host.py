@@ -31,6 +31,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     PostfixError,
     Settings,
     Stamp,
+    digest,
     parse_settings,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_preflight import Surroundings, local_senders
@@ -146,6 +147,10 @@ def check_file(path: str) -> None:
         )
     if not stat.S_ISREG(mode):
         raise PostfixError(f"{path} is not a regular file: replace it by one")
+
+
+def mode(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
 
 
 def read_text(path: str) -> str:
@@ -331,24 +336,50 @@ class Instance:
         """The identity of the running master and of the files, or None without a master."""
         if not self.is_running():
             return None
-        files = [os.stat(self.path(name)) for name in (MAIN, MASTER)]
+        paths = [self.path(name) for name in (MAIN, MASTER)]
+        files = [os.stat(path) for path in paths]
+        queue_manager = self.queue_manager()
         return Stamp(
-            (self._master(), os.stat(self.pid_file).st_mtime_ns),
+            (self.master(), os.stat(self.pid_file).st_mtime_ns),
             tuple((file.st_ino, file.st_ctime_ns) for file in files),
+            tuple(digest(read_text(path)) for path in paths),
+            queue_manager,
+            _since(queue_manager[1]) if queue_manager else 0,
         )
 
     def applied(self) -> Stamp | None:
         try:
             data: dict[str, Any] = json.loads(read_text(self.stamp_file))
-            return Stamp(tuple(data["master"]), tuple(tuple(pair) for pair in data["files"]))
+            return Stamp(
+                master=tuple(data["master"]),
+                files=tuple(tuple(pair) for pair in data["files"]),
+                digests=tuple(data["digests"]),
+                queue_manager=tuple(data["queue_manager"]) if data["queue_manager"] else None,
+                queue_manager_since=data["queue_manager_since"],
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def record(self, stamp: Stamp) -> None:
-        write_text(self.stamp_file, json.dumps({"master": stamp.master, "files": stamp.files}))
+        write_text(self.stamp_file, json.dumps(stamp.__dict__))
 
-    def _master(self) -> int:
+    def master(self) -> int:
+        """The process id of the running master."""
         return int(read_text(self.pid_file).split()[0])
+
+    def queue_manager(self) -> tuple[int, int] | None:
+        """Process id and start of the queue manager, or None where it does not run or can not be seen.
+
+        One that still has root's rights does not count: it gives them up once it has read its parameters, and a bad
+        one ends it a second later.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            master = self.master()
+            for child in read_text(f"/proc/{master}/task/{master}/children").split():
+                name, ticks = _process(int(child))
+                if name == "qmgr" and "\nUid:\t0\t0\t" not in read_text(f"/proc/{child}/status"):
+                    return int(child), ticks
+        return None
 
     def _unit(self) -> str | None:
         """The systemd unit that runs this instance, or that would."""
@@ -356,7 +387,7 @@ class Instance:
             return None
         if self.is_running():
             with contextlib.suppress(OSError):
-                name = read_text(f"/proc/{self._master()}/cgroup").strip().rpartition("/")[2]
+                name = read_text(f"/proc/{self.master()}/cgroup").strip().rpartition("/")[2]
                 return name if name.startswith("postfix") and name.endswith(".service") else None
         return "postfix.service" if self.is_default else None
 
@@ -383,6 +414,31 @@ class Instance:
             must("systemctl", "stop", unit)
         else:
             must("postfix", "-c", self.directory, "stop")
+
+
+def _process(pid: int) -> tuple[str, int]:
+    """The name of a process, and its start in clock ticks after boot: proc(5)."""
+    name, _parenthesis, rest = read_text(f"/proc/{pid}/stat").partition("(")[2].rpartition(")")
+    return name, int(rest.split()[19])
+
+
+def _since(ticks: int) -> int:
+    """Clock ticks after boot as a time of files (ns)."""
+    boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return boot + ticks * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether a process holds a listening socket on a TCP port, on whatever address; False where /proc does not tell."""
+    sockets = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            rows = [line.split() for line in read_text(table).splitlines()[1:]]
+            here = [row for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port]
+            sockets.update(f"socket:[{row[9]}]" for row in here)
+    with contextlib.suppress(OSError):
+        return any(os.readlink(entry.path) in sockets for entry in os.scandir(f"/proc/{pid}/fd"))
+    return False
 
 
 def instance(directory: str, settings: Settings) -> Instance:

@@ -60,7 +60,7 @@ class Journal:
     apply: str
     was_running: bool
     answering: Sequence[str]
-    """The listeners that answered as they should before the run."""
+    """The listeners that answered as they should before the run, and the queue manager if it ran."""
 
 
 def _digest(text: str) -> str:
@@ -112,17 +112,31 @@ class Prepared:
     journal: Journal | None
     replaced_before: Replaced
     replaced: Replaced
+    modes: Mapping[str, int]
+    """The permissions to give, by file; only those that differ."""
+    modes_before: Mapping[str, int]
     warnings: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
-        return self.current != self.target or self.apply != "none" or self.journal is not None
+        return self.current != self.target or self.apply != "none" or self.journal is not None or bool(self.modes)
+
+    @property
+    def plan(self) -> list[Change]:
+        """The changes, with those of permissions as a parameter ``mode``."""
+        modes = [
+            Change(name, None, postfix.MODE, f"{self.modes_before[name]:04o}", f"{mode:04o}")
+            for name, mode in self.modes.items()
+        ]
+        return [*self.changes, *modes]
 
 
-def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared:
+def prepare(directory: str, request: Request, apply: str, copy: str, mode: int | None = None) -> Prepared:
     """Plan a request and try it out in ``copy``, an empty directory. Raises PostfixError for what can not be done."""
     for name in (MAIN, MASTER):
         host.check_file(os.path.join(directory, name))
+    modes_before = {name: host.mode(os.path.join(directory, name)) for name in (MAIN, MASTER)}
+    modes = {name: mode for name, before in modes_before.items() if mode is not None and mode != before}
     current = {name: host.read_text(os.path.join(directory, name)) for name in (MAIN, MASTER)}
     journal = load_journal(directory)
     previous, warnings = _previous(current, journal)
@@ -165,6 +179,8 @@ def prepare(directory: str, request: Request, apply: str, copy: str) -> Prepared
         journal,
         replaced_before,
         replaced,
+        modes,
+        modes_before,
         warnings,
     )
     if prepared.changed:
@@ -180,6 +196,13 @@ def _preflight(before: Settings, after: Settings, listener: postfix.Listener | N
     around = host.surroundings(before, listener.service) if new else preflight.Surroundings()
     preflight.refuse(before, after, listener, around)
     return preflight.notices(before, after, listener, around)
+
+
+def remember(prepared: Prepared) -> None:
+    """Note what a master that nobody here started or reloaded has read, so a later edit can be judged by what it says."""
+    now, applied = prepared.instance.stamp(), prepared.instance.applied()
+    if now and now != applied and prepared.live and postfix.is_live(now, applied):
+        prepared.instance.record(now)
 
 
 def undo_cut_run(directory: str, timeout: float) -> bool:
@@ -220,7 +243,9 @@ def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
     for endpoint in postfix.endpoints(prepared.after):
         if (endpoint.address, endpoint.port) in known or not running:
             continue
-        if host.is_port_taken(endpoint.address, host.port_number(endpoint.port)):
+        port = host.port_number(endpoint.port)
+        # Postfix itself may hold it still: for an entry that was taken out of master.cf, and no reload has come since.
+        if host.is_port_taken(endpoint.address, port) and not host.listens(prepared.instance.master(), port):
             raise PostfixError(
                 f"{endpoint.service}: {endpoint.address} port {endpoint.port} is not free, and Postfix would not start"
             )
@@ -274,6 +299,7 @@ class Transaction:
         self._old_stamp = self._instance.stamp()
         self._journal = prepared.journal or self._new_journal()
         self._applying = False
+        self._replaced_queue_manager: tuple[int, int] | None = None
         self.backup_files: list[str] = []
 
     def _new_journal(self) -> Journal:
@@ -282,6 +308,7 @@ class Transaction:
             endpoints = postfix.endpoints(self._prepared.before)
             wrong = host.problems(endpoints)
             answering = [endpoint.service for endpoint in endpoints if endpoint.service not in wrong]
+            answering += [postfix.QUEUE_MANAGER] if self._old_stamp.queue_manager else []
         return Journal({}, {}, "none", self._old_stamp is not None, answering)
 
     def steps(self) -> list[Step]:
@@ -292,6 +319,8 @@ class Transaction:
         both = {**prepared.replaced_before, **prepared.replaced}
         if both != prepared.replaced_before:
             steps += [("keep", lambda: self._keep(both))]
+        if prepared.modes:
+            steps += [("mode", lambda: self._set_modes(prepared.modes))]
         if prepared.current != prepared.target:
             steps += [
                 ("backup", self._back_up),
@@ -340,6 +369,10 @@ class Transaction:
         if host.read_text(self._instance.path(name)) != text:
             host.write_text(self._instance.path(name), text)
 
+    def _set_modes(self, modes: Mapping[str, int]) -> None:
+        for name, mode in modes.items():
+            os.chmod(self._instance.path(name), mode)
+
     def _keep(self, replaced: Replaced) -> None:
         path = self._instance.path(REPLACED_NAME)
         if replaced:
@@ -349,6 +382,7 @@ class Transaction:
 
     def _apply(self) -> None:
         self._applying = True
+        self._replaced_queue_manager = self._instance.queue_manager()
         if self._prepared.apply == "reload" and self._instance.is_running():
             self._instance.reload()
         else:
@@ -372,12 +406,20 @@ class Transaction:
                 raise PostfixError("Postfix is not running after the change; the mail log says why")
             if restarted and self._old_stamp and now.master == self._old_stamp.master:
                 raise PostfixError("Postfix has not been restarted: the old master process still runs")
-            trouble = "; ".join(host.problems(required).values())
+            trouble = "; ".join(host.problems(required).values()) or self._queue_problem()
             if not trouble and self._instance.is_running():
                 return
             if time.monotonic() > deadline:
                 raise PostfixError(trouble)
             time.sleep(0.2)
+
+    def _queue_problem(self) -> str:
+        """Reload and restart bring another queue manager, and one with a bad parameter ends."""
+        if postfix.QUEUE_MANAGER not in self._journal.answering:
+            return ""
+        if self._instance.queue_manager() not in (None, self._replaced_queue_manager):
+            return ""
+        return "the queue manager does not run with it, so no mail would go on; the mail log says why"
 
     def _record(self, applied: Mapping[str, str]) -> None:
         """Remember what the running master has, unless somebody has edited it meanwhile."""
@@ -394,6 +436,7 @@ class Transaction:
             for name, text in self._prepared.previous.items():
                 self._write(name, text)
             self._keep(self._prepared.replaced_before)
+            self._set_modes({name: self._prepared.modes_before[name] for name in self._prepared.modes})
             if self._applying:
                 self._restore_service()
             if self._applying or self._prepared.live:
@@ -406,6 +449,7 @@ class Transaction:
 
     def _restore_service(self) -> None:
         if self._journal.was_running:
+            self._replaced_queue_manager = self._instance.queue_manager()
             with contextlib.suppress(PostfixError):  # what counts is whether it runs, next
                 self._instance.restart()
             before = postfix.endpoints(self._prepared.before)

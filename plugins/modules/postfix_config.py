@@ -133,6 +133,13 @@ options:
           - Without it that is an error that names them, where O(proxy_listener.balancer_networks) is given.
         type: bool
         default: false
+  mode:
+    description:
+      - The permissions of C(main.cf) and C(master.cf), as quoted octal digits, for example V("0644"). Programs of
+        ordinary users, such as sendmail(1), read C(main.cf).
+      - Left as they are when this is not given.
+      - In RV(plan), a change of permissions is one of a parameter C(mode).
+    type: str
   apply:
     description:
       - How Postfix learns of a change. Postfix documents which parameters, such as C(inet_interfaces), need a
@@ -290,6 +297,7 @@ ARGUMENTS: dict[str, Any] = {
             "allow_cutover": {"type": "bool", "default": False},
         },
     },
+    "mode": {"type": "str"},
     "apply": {"type": "str", "choices": list(transaction.APPLY), "default": "reload"},
     "backup": {"type": "bool", "default": False},
     "config_directory": {"type": "path"},
@@ -307,13 +315,14 @@ def main() -> None:
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     request = read_options(module.params)
+    mode = postfix.read_mode(module.params["mode"])
     if not host.is_installed():
         return would_install(request, module.params["apply"], module.check_mode)
     directory = module.params["config_directory"] or host.default_directory()
     if not os.path.isdir(directory):
         raise PostfixError(f"config_directory: {directory} is not a directory on this host")
     with host.locked(directory, exclusive=not module.check_mode):
-        return configure(module, directory, request)
+        return configure(module, directory, request, mode)
 
 
 def read_options(params: dict[str, Any]) -> Request:
@@ -348,10 +357,10 @@ def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, A
     }
 
 
-def configure(module: AnsibleModule, directory: str, request: Request) -> dict[str, Any]:
+def configure(module: AnsibleModule, directory: str, request: Request, mode: int | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as copy:
         try:
-            prepared = transaction.prepare(directory, request, module.params["apply"], copy)
+            prepared = transaction.prepare(directory, request, module.params["apply"], copy, mode)
         except (PostfixError, OSError) as error:
             undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"])
             raise PostfixError(f"{error}{'. A run cut earlier has been undone' if undone else ''}") from error
@@ -363,15 +372,17 @@ def configure(module: AnsibleModule, directory: str, request: Request) -> dict[s
         change = transaction.Transaction(prepared, module.params["timeout"], backup)
         change.run()
         backup_files = change.backup_files
+    elif not module.check_mode:
+        transaction.remember(prepared)
     return {
         "changed": prepared.changed,
-        "plan": shown(prepared.changes),
+        "plan": shown(prepared.plan),
         "applied": prepared.apply,
         "live": prepared.live,
         "unused_parameters": [{"file": file, "parameter": name} for file, name in prepared.after.unused],
         "backup_files": backup_files,
         "postfix_version": prepared.after.effective["mail_version"],
-        "diff": [parameter_diff(prepared.changes), *file_diffs(directory, prepared)],
+        "diff": [parameter_diff(prepared.plan), *file_diffs(directory, prepared)],
     }
 
 

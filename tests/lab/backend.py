@@ -24,6 +24,7 @@ import pytest
 from .driver import HERE, LAB, PROJECT, Lab, Play, await_result
 
 SMTPD = "backend1"
+RECORDS = "/etc/postfix/.mailops.ovh_iplb.*"
 JOURNAL = "/etc/postfix/.mailops.ovh_iplb.journal"
 # Nobody has these addresses: only a header can claim them.
 PARTNER = "192.0.2.200"

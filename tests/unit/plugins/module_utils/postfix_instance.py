@@ -99,15 +99,21 @@ class PrivatePostfix:
     def is_running(self) -> bool:
         return self.command("status") == 0
 
+    def queue_manager(self) -> tuple[int, int] | None:
+        return host.instance(self.directory, host.read_settings(self.directory)).queue_manager()
+
     def reset(self) -> None:
         """As freshly installed and started."""
         for leftover in self.file("main.cf").parent.glob(".mailops*"):
             leftover.unlink()
         values = {"directory": self.root, "partner": PARTNER}
-        self.file("main.cf").write_text(MAIN.format(**values))
         ports = {"smtp": self.smtp, "plain": self.plain, "screen": self.screen}
-        self.file("master.cf").write_text(MASTER.format(**ports))
-        host.settle(str(self.file("main.cf")))
+        # Replaced at once, as the collection does: a process that starts meanwhile must not see half of a file.
+        host.write_text(str(self.file("main.cf")), MAIN.format(**values), 0o644)
+        host.write_text(str(self.file("master.cf")), MASTER.format(**ports), 0o644)
+        for name in ("main.cf", "master.cf"):
+            self.file(name).chmod(0o644)
+            shutil.chown(self.file(name), "root", "root")
         if self.command("reload") != 0:
             assert self.command("start") == 0
 

@@ -19,12 +19,14 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     Settings,
     Stamp,
     address_permits,
+    digest,
     edits,
     endpoints,
     is_live,
     parse_settings,
     plan_changes,
     plan_from_nothing,
+    read_mode,
     read_request,
     refuse_unsound,
     removed_last,
@@ -291,6 +293,26 @@ def test_senders_are_not_cut_off_in_silence() -> None:
         assert request.services["smtp/inet"]["mynetworks"] == ", ".join(trusted)
 
 
+@pytest.mark.parametrize("networks", ["127.0.0.0/8 198.51.100.0/24", None])
+def test_whom_somebody_let_relay_through_a_listener_by_hand_is_not_asked_about(networks: str | None) -> None:
+    main = {"mynetworks": "203.0.113.0/24"}
+    overrides = {"smtpd_upstream_proxy_protocol": "$smtp_upstream_proxy_protocol", "mynetworks": networks}
+    before = settings(smtpd(**{name: text for name, text in overrides.items() if text is not None}), effective=main)
+    request = with_listener(before, Request(listener=Listener()), nobody)
+    assert request.services["smtp/inet"]["mynetworks"] == ""
+
+
+@pytest.mark.parametrize(("text", "mode"), [(None, None), ("0644", 0o644), ("640", 0o640)])
+def test_a_mode_is_octal(text: str | None, mode: int | None) -> None:
+    assert read_mode(text) == mode
+
+
+@pytest.mark.parametrize("text", ["420", "0666", "0444", "u=rw", "", "1644"])
+def test_a_mode_is_one_that_such_a_file_can_have(text: str) -> None:
+    with pytest.raises(PostfixError, match="mode: .*octal"):
+        read_mode(text)
+
+
 @pytest.mark.parametrize("client", ["127.0.0.1", "::1", "0.0.0.0/0", "::/0", "nonsense", "192.0.2.1/24"])
 def test_nobody_may_trust_what_everybody_can_claim(client: str) -> None:
     with pytest.raises(PostfixError, match="trusted_clients"):
@@ -434,17 +456,40 @@ def test_only_smtp_servers_on_the_network_are_tried() -> None:
     assert found == {"smtp/inet": (True, False), "submissions/inet": (False, True)}
 
 
+def stamp(
+    changed: int, master: tuple[int, int] = (1, 100), says: str = "as declared", queue: tuple[int, int] | None = (5, 1)
+) -> Stamp:
+    """Of a master that started at 100; the queue manager's start in ticks is a tenth of its time."""
+    return Stamp(master, ((7, 50), (8, changed)), (says, ""), queue, queue[1] * 10 if queue else 0)
+
+
 @pytest.mark.parametrize(
     ("now", "applied", "live"),
     [
-        (Stamp((1, 100), ((7, 50), (8, 60))), None, True),
-        (Stamp((1, 100), ((7, 50), (8, 160))), None, False),
-        (Stamp((1, 100), ((7, 50), (8, 160))), Stamp((1, 100), ((7, 50), (8, 160))), True),
-        (Stamp((1, 100), ((7, 50), (8, 170))), Stamp((1, 100), ((7, 50), (8, 160))), False),
-        (Stamp((2, 110), ((7, 50), (8, 160))), Stamp((1, 100), ((7, 50), (8, 160))), False),
+        pytest.param(stamp(60), None, True, id="started after the change"),
+        pytest.param(stamp(160), None, False, id="edited, and nothing known"),
+        pytest.param(stamp(160), stamp(160), True, id="reloaded with these"),
+        pytest.param(stamp(170, says="other"), stamp(160), False, id="edited since"),
+        pytest.param(stamp(160, master=(2, 110)), stamp(160), False, id="another master"),
+        pytest.param(stamp(170), stamp(160), True, id="a comment since"),
+        pytest.param(stamp(170, queue=(6, 18)), stamp(160), True, id="a comment, and a reload"),
+        pytest.param(stamp(190, queue=(6, 18)), stamp(160), False, id="edited, reloaded, edited back"),
+        pytest.param(stamp(170, queue=None), stamp(160, queue=None), False, id="no queue manager to tell"),
     ],
 )
-def test_files_are_live_when_the_master_started_or_was_reloaded_after_them(
-    now: Stamp, applied: Stamp | None, live: bool
-) -> None:
+def test_what_is_live(now: Stamp, applied: Stamp | None, live: bool) -> None:
     assert is_live(now, applied) is live
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ("a = 1\nb = x,\n    y\n", True),
+        ("# why\na = 1\n\n  # because\nb = x,\n# within\n    y  \n", True),
+        ("a = 1\nb = x,\ny\n", False),
+        ("a = 1\nb = x,\n    y\nc = 3\n", False),
+        ("a = 1 # no comment\nb = x,\n    y\n", False),
+    ],
+)
+def test_comments_and_blank_lines_say_nothing(other: str, same: bool) -> None:
+    assert (digest("a = 1\nb = x,\n    y\n") == digest(other)) is same

@@ -28,6 +28,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_transact
     Prepared,
     Transaction,
     prepare,
+    remember,
     undo_cut_run,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import greeting
@@ -70,16 +71,18 @@ class Planner:
         self.directory = directory
         self.count = 0
 
-    def __call__(self, request: Request, apply: str = "reload") -> Prepared:
+    def __call__(self, request: Request, apply: str = "reload", mode: int | None = None) -> Prepared:
         self.count += 1
         copy = self.scratch / str(self.count)
         copy.mkdir()
-        return prepare(self.directory, request, apply, str(copy))
+        return prepare(self.directory, request, apply, str(copy), mode)
 
-    def run(self, request: Request, apply: str = "reload") -> Prepared:
-        prepared = self(request, apply)
+    def run(
+        self, request: Request, apply: str = "reload", mode: int | None = None, timeout: float = TIMEOUT
+    ) -> Prepared:
+        prepared = self(request, apply, mode)
         if prepared.changed:
-            Transaction(prepared, TIMEOUT).run()
+            Transaction(prepared, timeout).run()
         return prepared
 
     def cut(self, request: Request, steps: int, apply: str = "reload") -> None:
@@ -218,6 +221,18 @@ def test_a_cut_restart_is_made_good(postfix: PrivatePostfix, plan: Planner) -> N
     assert_proxied(postfix)
 
 
+def append(postfix: PrivatePostfix, name: str, text: str) -> None:
+    with postfix.file(name).open("a") as file:
+        file.write(text)
+
+
+def reload(postfix: PrivatePostfix) -> None:
+    """As an administrator does, who then waits a little."""
+    before = postfix.queue_manager()
+    postfix.command("reload")
+    await_(lambda: postfix.queue_manager() not in (None, before))
+
+
 def await_(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -271,6 +286,81 @@ def test_what_is_written_but_not_live_is_a_change(postfix: PrivatePostfix, plan:
     prepared = plan.run(enable(postfix))
     assert (prepared.changed, prepared.changes, prepared.live) == (True, [], False)
     assert_proxied(postfix)
+
+
+@pytest.mark.parametrize("name", ["main.cf", "master.cf"])
+def test_a_comment_needs_no_reload(postfix: PrivatePostfix, plan: Planner, name: str) -> None:
+    plan.run(enable(postfix))
+    append(postfix, name, "\n# a comment\n")
+    assert not plan(enable(postfix)).changed
+    reload(postfix)
+    reread = plan(enable(postfix))
+    assert not reread.changed
+    remember(reread)
+    append(postfix, name, "# another\n")
+    assert not plan(enable(postfix)).changed
+
+
+def test_a_comment_needs_no_reload_of_a_postfix_that_somebody_else_started(
+    postfix: PrivatePostfix, plan: Planner
+) -> None:
+    plan.run(enable(postfix))
+    postfix.command("stop")
+    postfix.command("start")
+    unchanged = plan(enable(postfix))
+    assert not unchanged.changed
+    remember(unchanged)
+    append(postfix, "main.cf", "# a comment\n")
+    assert not plan(enable(postfix)).changed
+
+
+def test_what_was_reloaded_and_then_edited_back_is_not_live(postfix: PrivatePostfix, plan: Planner) -> None:
+    plan.run(enable(postfix))
+    declared = files(postfix)
+    append(postfix, "master.cf", f"{postfix.smtp} inet n - n - - smtpd\n")
+    reload(postfix)
+    postfix.file("master.cf").write_text(declared[1])
+    prepared = plan.run(enable(postfix))
+    assert (prepared.changes, prepared.live) == ([], False)
+    assert_proxied(postfix)
+
+
+def test_an_entry_comes_back_whose_port_postfix_still_holds(postfix: PrivatePostfix, plan: Planner) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    own = Request(listener=Listener(f"{port}/inet", trusted_clients=()))
+    plan.run(own)
+    entry = files(postfix)[1]
+    kept = [line for line in entry.splitlines() if not line.startswith((f"{port} ", "    -o"))]
+    postfix.file("master.cf").write_text("\n".join(kept) + "\n")
+    assert postfix.greeting("v1", port) == 220
+    assert plan.run(own).changed
+    assert (postfix.greeting("v1", port), postfix.greeting(port=port)) == (220, 421)
+
+
+def test_permissions_are_set_and_return_after_a_failure(postfix: PrivatePostfix, plan: Planner) -> None:
+    main = postfix.file("main.cf")
+    main.chmod(0o600)
+    with pytest.raises(PostfixError):
+        plan.run(Request(new_services=IMPOSSIBLE), mode=0o644)
+    assert main.stat().st_mode & 0o777 == 0o600
+    prepared = plan.run(Request(), mode=0o644)
+    assert [(change.place, change.before, change.after) for change in prepared.plan] == [
+        ("main.cf/mode", "0600", "0644")
+    ]
+    assert prepared.apply == "none"
+    assert main.stat().st_mode & 0o777 == 0o644
+    assert not plan(Request(), mode=0o644).changed
+    assert leftovers(postfix) == set()
+
+
+def test_a_value_that_only_the_queue_manager_reads_is_taken_back(postfix: PrivatePostfix, plan: Planner) -> None:
+    before = files(postfix)
+    with pytest.raises(PostfixError, match=r"queue manager does not run.*The previous files are back and Postfix runs"):
+        plan.run(Request(parameters={"qmgr_message_active_limit": "plenty"}), timeout=2)
+    assert files(postfix) == before
+    assert_plain(postfix)
+    await_(lambda: postfix.queue_manager() is not None)
 
 
 def test_a_postfix_that_is_down_is_started(postfix: PrivatePostfix, plan: Planner) -> None:
@@ -381,7 +471,6 @@ def test_owner_and_mode_of_the_files_stay(postfix: PrivatePostfix, plan: Planner
     os.chown(main, 0, 12)
     plan.run(enable(postfix))
     assert (main.stat().st_mode & 0o777, main.stat().st_gid) == (0o640, 12)
-    main.chmod(0o644)
 
 
 def test_unused_names_of_others_are_reported(postfix: PrivatePostfix, plan: Planner) -> None:

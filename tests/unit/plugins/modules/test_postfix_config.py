@@ -62,6 +62,7 @@ def test_otherwise_the_error_names_the_remedy(capsys: pytest.CaptureFixture[str]
         ({"new_services": {"10025/inet": {"maxproc": 1}}}, "new_services.10025/inet"),
         ({"proxy_listener": {"trusted_clients": ["127.0.0.0/8"]}}, "proxy_listener.trusted_clients"),
         ({"proxy_listener": {"service": "smtp"}}, "proxy_listener.service"),
+        ({"mode": "0666"}, "mode: '0666'"),
     ],
 )
 def test_bad_options_are_an_error_even_so(

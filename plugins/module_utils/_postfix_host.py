@@ -429,8 +429,8 @@ def _since(ticks: int) -> int:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether a process holds a listening socket on a TCP port, on whatever address; False where /proc does not tell."""
-    sockets = set()
+    """Whether a process holds a listening socket on a TCP port, on whatever address. False where /proc can not tell."""
+    sockets: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             rows = [line.split() for line in read_text(table).splitlines()[1:]]

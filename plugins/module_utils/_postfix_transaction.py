@@ -199,7 +199,7 @@ def _preflight(before: Settings, after: Settings, listener: postfix.Listener | N
 
 
 def remember(prepared: Prepared) -> None:
-    """Note what a master that nobody here started or reloaded has read, so a later edit can be judged by what it says."""
+    """Note what a master that nobody here started or reloaded has read, to judge a later edit by what it says."""
     now, applied = prepared.instance.stamp(), prepared.instance.applied()
     if now and now != applied and prepared.live and postfix.is_live(now, applied):
         prepared.instance.record(now)

@@ -4,10 +4,10 @@
 
 """Run stages of the tests, each a make target, and summarise them: results, times, and what was skipped and why.
 
-Usage: python -m tools.stages TARGET ...
+Usage: python -m tools.stages [--parallel] TARGET ...
 
 A stage names what it skips in lines that begin with "SKIPPED", as pytest does. All stages run, also after a failure.
-The exit status is 0 if none failed.
+Stages that run in parallel show their output when they end. The exit status is 0 if none failed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tools.checkout import ROOT
@@ -42,12 +44,16 @@ def reason_to_skip(target: str) -> str | None:
     return None
 
 
-def run(target: str) -> Stage:
-    """Run one stage, passing its output through."""
-    print(f"\n===== {target} =====", flush=True)
+def show(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def run(target: str, write: Callable[[str], None] = show) -> Stage:
+    """Run one stage, passing its output on."""
+    write(f"\n===== {target} =====\n")
     reason = reason_to_skip(target)
     if reason:
-        print(f"SKIPPED {target}: {reason}", flush=True)
+        write(f"SKIPPED {target}: {reason}\n")
         return Stage(target, "skipped", 0, [reason])
     start = time.monotonic()
     skipped = []
@@ -55,11 +61,19 @@ def run(target: str) -> Stage:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout
         for line in process.stdout:
-            print(line, end="", flush=True)
+            write(line)
             if line.startswith("SKIPPED"):
                 skipped.append(line.removeprefix("SKIPPED").strip())
     result = "failed" if process.returncode else "passed"
     return Stage(target, result, time.monotonic() - start, skipped)
+
+
+def run_quietly(target: str) -> Stage:
+    """Run one stage and show its output as a whole."""
+    output: list[str] = []
+    stage = run(target, output.append)
+    show("".join(output))
+    return stage
 
 
 def summary(stages: list[Stage]) -> str:
@@ -79,7 +93,12 @@ def summary(stages: list[Stage]) -> str:
 
 
 def main() -> int:
-    stages = [run(target) for target in sys.argv[1:]]
+    targets = [argument for argument in sys.argv[1:] if argument != "--parallel"]
+    if len(targets) < len(sys.argv) - 1:
+        with ThreadPoolExecutor() as executor:
+            stages = list(executor.map(run_quietly, targets))
+    else:
+        stages = [run(target) for target in targets]
     print(summary(stages))
     return int(any(stage.result == "failed" for stage in stages))
 

@@ -27,7 +27,10 @@ from simulator.launcher import Running, running
 
 from .conftest import Service, eventually
 
-pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed"),
+]
 
 # Addresses of this process alone, so that two runs on one machine do not meet.
 NETWORK = f"127.{100 + os.getpid() // 250 % 100}.{os.getpid() % 250}"

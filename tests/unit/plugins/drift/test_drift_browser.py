@@ -22,6 +22,8 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="the browser test n
 if not (shutil.which("chromium") and shutil.which("chromedriver")):
     pytest.skip("the browser test needs the Debian packages chromium and chromium-driver", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 DESK, PHONE = 1180, 390
 SAMPLES = {"clean": clean_sources(), "uncertain": uncertain_sources(), "drifted": drifted_sources()}
 # Nothing may be asked from the network, not even by the browser itself. Root can not use Chromium's sandbox.

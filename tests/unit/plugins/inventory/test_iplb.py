@@ -15,6 +15,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.inventory.iplb import health_o
 from simulator import credentials
 from unit.plugins.inventory.conftest import Inventory
 
+pytestmark = pytest.mark.slow
+
 PROBE = {"type": "smtp", "interval": 30}
 
 

@@ -309,7 +309,7 @@ def test_a_mode_is_octal(text: str | None, mode: int | None) -> None:
 
 @pytest.mark.parametrize("text", ["420", "0666", "0444", "u=rw", "", "1644"])
 def test_a_mode_is_one_that_such_a_file_can_have(text: str) -> None:
-    with pytest.raises(PostfixError, match="mode: .*octal"):
+    with pytest.raises(PostfixError, match=r"mode: .*octal"):
         read_mode(text)
 
 

@@ -35,7 +35,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import gree
 
 from unit.plugins.module_utils.postfix_instance import PARTNER, PrivatePostfix, is_possible, private_postfix
 
-pytestmark = pytest.mark.skipif(not is_possible(), reason="needs root and Postfix")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_possible(), reason="needs root and Postfix")]
 
 TIMEOUT = 20
 

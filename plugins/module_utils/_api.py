@@ -248,11 +248,13 @@ class Api:
                 raise failure
             # 429 says that the call was not carried out; anything else leaves that open.
             uncertain = uncertain or failure.status != 429
-            if uncertain and method == "POST":
-                raise LostAnswer(failure.reason, call=call, status=failure.status, query_id=failure.query_id)
-            if round_number == self._settings.retries:
+            is_lost = uncertain and method == "POST"
+            if round_number == self._settings.retries and not is_lost:
                 raise failure
+            # After a lost answer too: the request may still be under way, and the caller looks for its object next.
             time.sleep(_retry_after(answer) or _backoff(round_number))
+            if is_lost:
+                raise LostAnswer(failure.reason, call=call, status=failure.status, query_id=failure.query_id)
             round_number += 1
 
     def _attempt(

@@ -220,7 +220,7 @@ def test_maintenance_tasks_have_to_be_there(farm: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_live_farm_is_not_converged_in_one_go(farm: Lab) -> None:
-    refused = farm.play(SMTP)
+    refused = farm.play(SMTP, "-e", "allow_cutover=false")
     assert refused.status != 0
     assert "mailops.ovh_iplb.rollout" in refused.output
 

@@ -6,12 +6,14 @@
 
 - Every Python file and script states the licence.
 - A role's defaults/main.yml and meta/argument_specs.yml agree on the defaults.
+- A boolean variable of a role that is part of an expression goes through the filter bool: -e name=false is a text.
 - The action group "all" holds exactly the modules that take the options of the API.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,9 +60,23 @@ def check_role(role: str) -> Iterator[str]:
             yield f"roles/{role}: {name} is {value!r} in defaults/main.yml, documented as {documented[name]!r}"
 
 
+def check_booleans(role: str) -> Iterator[str]:
+    specification = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
+    options = [option for entry in specification.values() for option in entry.get("options", {}).items()]
+    booleans = {name for name, option in options if option["type"] == "bool"}
+    for path in files():
+        if path.parts[:2] != ("roles", role) or path.parts[2] not in ("tasks", "vars"):
+            continue
+        text = (ROOT / path).read_text()
+        for name in sorted(booleans):
+            if re.search(rf"(when:|that:|- |\bnot|\band|\bor|\bif) *{name}\b(?! \| bool)|{name} (and|or|else)\b", text):
+                yield f"{path}: write {name} | bool"
+
+
 def check_roles() -> Iterator[str]:
     for role in sorted({path.parts[1] for path in files() if path.parts[0] == "roles"}):
         yield from check_role(role)
+        yield from check_booleans(role)
 
 
 def fragments(module: Path) -> list[str]:

@@ -238,11 +238,14 @@ def test_what_is_safe_to_repeat_is_repeated(
 
 
 @pytest.mark.parametrize("trouble", [DROP, CUT, Answer(502, HTML), Answer(503, {"message": "x"}), Answer(504)])
-def test_a_creation_without_answer_is_never_repeated_blindly(server: Server, api: Api, trouble: Answer) -> None:
+def test_a_creation_without_answer_is_never_repeated_blindly(
+    server: Server, api: Api, clock: Clock, trouble: Answer
+) -> None:
     server.answers = [trouble]
     with pytest.raises(LostAnswer):
         api.post("/it", {})
     assert len(server.requests) == 1
+    assert clock.pauses, "the caller looks for the object next, which may still be under way"
 
 
 def test_a_creation_that_was_put_off_is_repeated(server: Server, api: Api) -> None:

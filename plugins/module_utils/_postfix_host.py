@@ -41,6 +41,7 @@ PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
 COMMAND_TIMEOUT = 300.0
 LOCK_TIMEOUT = 120.0
 STAMP_NAME = "mailops.ovh_iplb.applied"
+PREVIOUS_PREFIX = ".mailops.ovh_iplb.previous."
 
 
 @dataclass(frozen=True)
@@ -158,18 +159,23 @@ def read_text(path: str) -> str:
         return file.read()
 
 
-def write_text(path: str, text: str, mode: int = 0o600) -> None:
-    """Replace a file at once, and durably, with owner, mode and attributes (ACL, SELinux) of the one before."""
+def write_text(path: str, text: str, mode: int = 0o600, like: str | None = None) -> None:
+    """Replace a file at once, and durably, with owner, mode and attributes (ACL, SELinux) of the one before.
+
+    :param mode: where there was none before.
+    :param like: another file to take all these from.
+    """
+    like = like or path
     directory = os.path.dirname(path)
     descriptor, temporary = tempfile.mkstemp(prefix=".ansible-", dir=directory)
     try:
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
             file.flush()
-            if os.path.exists(path):
-                before = os.stat(path)
+            if os.path.exists(like):
+                before = os.stat(like)
                 os.fchown(file.fileno(), before.st_uid, before.st_gid)
-                shutil.copystat(path, temporary)
+                shutil.copystat(like, temporary)
             else:
                 os.fchmod(file.fileno(), mode)
             settle(temporary)
@@ -305,6 +311,24 @@ def _mail_log(program: str) -> str:
 # Processes -----------------------------------------------------------------------------------------------------------
 
 
+# One command of its own session: once it runs, nothing that happens to this process leaves Postfix stopped. Arguments
+# are the directory, the prefix of the previous files, and the systemd unit if there is one.
+_RESTART = """\
+restart() {
+    [ -n "$2" ] || { postfix -c "$0" stop; postfix -c "$0" start; return; }
+    systemctl reset-failed "$2"  # or systemd refuses after a few restarts in a row
+    systemctl restart "$2"
+}
+restart "$@"
+code=$?
+cd "$0" || exit
+if [ ! -e "$1main.cf" ] || postfix -c "$0" status > /dev/null 2>&1; then exit $code; fi
+for name in main.cf master.cf; do mv -f "$1$name" "$name"; done
+restart "$@"
+exit 1
+"""
+
+
 @dataclass(frozen=True)
 class Instance:
     """One Postfix instance: where its files are and how to reach its master process."""
@@ -394,17 +418,16 @@ class Instance:
     def reload(self) -> None:
         must("postfix", "-c", self.directory, "reload")
 
-    def restart(self) -> None:
-        """Restart, or start. Its success proves little: systemd reports it for an instance that failed (Debian)."""
-        unit = self._unit()
-        if unit:
-            run("systemctl", "reset-failed", unit)  # or systemd refuses after a few restarts in a row
-            command = ["systemctl", "restart", unit]
-        else:
-            # One command of its own session: once it runs, nothing that happens to this process leaves Postfix stopped.
-            script = 'postfix -c "$0" stop; exec postfix -c "$0" start'
-            command = ["sh", "-c", script, self.directory]
-        result = run(*command, terminal=True)
+    def restart(self, previous: Mapping[str, str] | None = None) -> None:
+        """Restart, or start. Its success proves little: systemd reports it for an instance that failed (Debian).
+
+        With the ``previous`` files, by name, Postfix runs with these when it did not come up with the present ones.
+        """
+        for name, text in (previous or {}).items():
+            write_text(self.path(PREVIOUS_PREFIX + name), text, like=self.path(name))
+        result = run("sh", "-c", _RESTART, self.directory, PREVIOUS_PREFIX, self._unit() or "", terminal=True)
+        for name in previous or {}:
+            remove(self.path(PREVIOUS_PREFIX + name))
         if result.code != 0:
             raise PostfixError(f"Postfix did not restart: {_reason(result.err)}")
 

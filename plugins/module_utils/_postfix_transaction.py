@@ -386,7 +386,7 @@ class Transaction:
         if self._prepared.apply == "reload" and self._instance.is_running():
             self._instance.reload()
         else:
-            self._instance.restart()
+            self._instance.restart(self._prepared.previous if self._journal.was_running else None)
 
     def _prove(self) -> None:
         """Up means a master process (a new one after a restart) and listeners that answer, not systemd's word."""
@@ -428,6 +428,8 @@ class Transaction:
             self._instance.record(now)
 
     def _close(self) -> None:
+        for name in self._prepared.previous:  # of a cut run
+            host.remove(self._instance.path(host.PREVIOUS_PREFIX + name))
         host.remove(self._instance.path(JOURNAL_NAME))
 
     def _roll_back(self) -> str:

@@ -11,6 +11,7 @@ in the batch: the report has to name it, and nothing else.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,13 @@ def pending() -> set[Named]:
 def stale(host: str) -> Named:
     """Postfix did not read the edited files: restarting it is part of the correction."""
     return (host, "Postfix", "service", "stale")
+
+
+def calls_for(drift: set[Named]) -> Counter[str]:
+    """How often a correction calls the API with each method: once for each object, however many of its fields drift."""
+    objects = {(name, kind) for where, name, _field, kind in drift if where == BALANCER}
+    methods = {"changed": "PUT", "missing": "POST", "surplus": "DELETE"}
+    return Counter(methods[kind] for _name, kind in objects if kind in methods)
 
 
 @dataclass
@@ -160,6 +168,16 @@ class Scene:
 
     def postconf(self, host: str, *arguments: str) -> None:
         self.lab.run(host, "postconf", *arguments)
+
+    def settings(self) -> str:
+        """What the backends are set to, in whatever order and words: Postfix, its files' modes, the firewall."""
+        script = (
+            "cd /etc/postfix && stat -c '%n %a %U %G' main.cf master.cf; "
+            "(postconf -n; postconf -M; postconf -P) | sort; "
+            "postfix status 2>&1 | grep -o 'is running'; "
+            f"nft list table inet mailops_ovh_iplb; cat {GUARD_FILE}; systemctl is-enabled {GUARD_UNIT}"
+        )
+        return "".join(self.lab.shell(host, script) for host in self.lab.backends)
 
     def files(self) -> str:
         """Everything below /etc/postfix on every backend, and the process that serves mail."""
@@ -307,12 +325,17 @@ def everything_gone(scene: Scene) -> set[Named]:
     "batch", [fields_by_hand, objects_by_hand, staged_by_hand, everything_gone], ids=lambda batch: batch.__name__
 )
 def test_drift_is_named_exactly_and_corrected_exactly(batch: Batch, clean: Scene) -> None:
+    before = clean.settings()
     expected = batch(clean)
     reported = clean.report()
     assert reported.play.status == 0, reported.play.output
     assert reported.at("drift", "unknown") == expected, reported.notes()
+    meddled = len(clean.writes())
     corrected = clean.correct()
     assert corrected.status == 0, corrected.output
+    calls = [call for call in clean.writes()[meddled:] if not call.endswith("/refresh")]
+    assert Counter(call.split()[0] for call in calls) == calls_for(expected), calls
+    assert clean.settings() == before
     after = clean.report()
     assert after.at("drift", "unknown") == set(), after.play.output
 

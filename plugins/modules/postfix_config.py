@@ -12,8 +12,8 @@ description:
     through Postfix's own C(postconf).
   - One task is one transaction. The change is made on a copy first, where C(postfix check) and C(smtpd) itself must
     accept it and every name must be one that Postfix knows or that something refers to. Then the files are written,
-    Postfix reads them, and each SMTP listener concerned must answer with V(220). When anything fails, the previous
-    files return and Postfix runs as before.
+    Postfix reads them, each SMTP listener concerned must answer with V(220), and the queue manager must run. When
+    anything fails, the previous files return and Postfix runs as before.
   - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without.
   - A run that was cut half-way (killed, or a lost machine) is finished by the next run of the same task, or undone
     when the task asks for something else or has an error.
@@ -100,7 +100,7 @@ options:
         description:
           - Addresses and networks that may relay by their address through this service. An empty list means nobody.
           - Must be given where C(mynetworks) lets other hosts relay through the service today, because they would be
-            cut off.
+            cut off. Where the service expects a header already, not given means nobody.
           - Anybody who can reach the port can claim one of these addresses. Name any only together with a firewall
             that admits nothing but the load balancer.
         type: list

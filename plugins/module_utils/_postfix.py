@@ -20,8 +20,8 @@ from typing import Any, Callable, Optional
 
 MAIN = "main.cf"
 MASTER = "master.cf"
-# No parameter of Postfix has this name.
-MODE = "mode"
+# In a plan, where the name of a parameter stands otherwise.
+MODE = "file mode"
 
 Values = dict[str, Optional[str]]
 
@@ -517,9 +517,9 @@ def with_listener(
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
         raise PostfixError(f"{listener.service} runs postscreen, and master.cf has no entry {missing[0]} for it")
-    # Nobody uses a port that is new, and where a header is expected already nobody is trusted but whom the task names.
-    is_there = listener.service in before.entries and not any(_is_marked(before, name) for name in services)
-    if listener.trusted_clients is None and is_there:
+    # Nobody uses a port that is new, and a guard that stands admits nobody but whom somebody let in by hand.
+    asks = listener.service in before.entries and not _is_guarded(before, services)
+    if listener.trusted_clients is None and asks:
         _refuse_cut_off(before, sorted(services), is_own_address)
     return _merge(request, {GUIDE_PARAMETER: "haproxy"}, services)
 
@@ -617,6 +617,14 @@ def _listener_services(before: Settings, entry: Entry, listener: Listener) -> di
     # balancer's probes must skip them, for they do not wait.
     skipping = ", ".join((*(listener.trusted_clients or ()), *listener.balancer_networks))
     return {listener.service: {**proxy, "mynetworks": skipping}, f"{behind}/pass": guard}
+
+
+def _is_guarded(before: Settings, services: Iterable[str]) -> bool:
+    """Whether a listener of this collection is here, with its guard."""
+    overrides = [_overrides_of(before, name) for name in services]
+    return any(GUIDE_REFERENCE in o.values() for o in overrides) and any(
+        set(GUARDED_HOST_LISTS) & set(o) for o in overrides
+    )
 
 
 def _is_marked(before: Settings, service: str) -> bool:
@@ -889,6 +897,12 @@ def _address(service: str, settings: Settings) -> tuple[str, str]:
     return ("::1" if settings.effective.get("inet_protocols") == "ipv6" else "127.0.0.1"), port
 
 
+def starts_by_itself(settings: Settings, service: str) -> bool:
+    """Whether the master starts a service without being asked: it wakes it up regularly, and at once at its start."""
+    entry = settings.entries.get(service)
+    return entry is not None and entry.wakeup.isdigit() and entry.wakeup != "0"
+
+
 # Live or not ---------------------------------------------------------------------------------------------------------
 
 
@@ -904,8 +918,8 @@ class Stamp:
     """What the files say, by ``digest``."""
     queue_manager: tuple[int, int] | None = None
     """Process id and start (clock ticks after boot), or None where it does not run or can not be seen."""
-    queue_manager_since: int = 0
-    """Its start as a time of files (ns)."""
+    queue_manager_since: int = field(default=0, compare=False)
+    """Its start as a time of files (ns); only as good as the clock, and so nothing to compare."""
 
 
 def digest(text: str) -> str:

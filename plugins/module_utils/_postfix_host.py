@@ -58,11 +58,13 @@ def run(
     text: str = "",
     timeout: float = COMMAND_TIMEOUT,
     terminal: bool = False,
+    stdin: int | None = None,
 ) -> Result:
     """Run a command, for the Postfix instance of ``directory`` if given.
 
     It gets a session of its own, so a hang-up of the connection that started this run does not reach it.
     ``terminal`` makes stderr a terminal: postfix(1) says why it fails there, and otherwise only in the mail log.
+    ``stdin`` is a descriptor to read from instead of ``text``.
     """
     environment = {**os.environ, "LC_ALL": "C", "PATH": PATH}
     if directory:
@@ -72,7 +74,8 @@ def run(
         done = subprocess.run(
             command,
             env=environment,
-            input=text,
+            input=text if stdin is None else None,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=theirs,
             timeout=timeout,
@@ -218,8 +221,11 @@ def sync_directory(path: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(directory: str, exclusive: bool) -> Iterator[None]:
-    """Keep other runs away from a configuration directory; a check-mode run only waits for a writing one."""
+def locked(directory: str, exclusive: bool) -> Iterator[int]:
+    """Keep other runs away from a configuration directory; a check-mode run only waits for a writing one.
+
+    Yields the descriptor, with which another process can hold the lock too.
+    """
     descriptor = os.open(directory, os.O_RDONLY)
     deadline = time.monotonic() + LOCK_TIMEOUT
     try:
@@ -233,7 +239,7 @@ def locked(directory: str, exclusive: bool) -> Iterator[None]:
                         f"another run has been changing {directory} for {LOCK_TIMEOUT:g} seconds: try again later"
                     ) from None
                 time.sleep(0.2)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -312,19 +318,20 @@ def _mail_log(program: str) -> str:
 
 
 # One command of its own session: once it runs, nothing that happens to this process leaves Postfix stopped. Arguments
-# are the directory, the prefix of the previous files, and the systemd unit if there is one.
+# are the directory, the prefix of the previous files, and the systemd unit if there is one. Its stdin is the lock,
+# which Postfix must not inherit.
 _RESTART = """\
 restart() {
     [ -n "$2" ] || { postfix -c "$0" stop; postfix -c "$0" start; return; }
     systemctl reset-failed "$2"  # or systemd refuses after a few restarts in a row
     systemctl restart "$2"
 }
-restart "$@"
+restart "$@" < /dev/null
 code=$?
 cd "$0" || exit
-if [ ! -e "$1main.cf" ] || postfix -c "$0" status > /dev/null 2>&1; then exit $code; fi
-for name in main.cf master.cf; do mv -f "$1$name" "$name"; done
-restart "$@"
+if [ ! -e "$1main.cf" ] || postfix -c "$0" status < /dev/null > /dev/null 2>&1; then exit $code; fi
+mv -f "$1main.cf" main.cf && mv -f "$1master.cf" master.cf
+restart "$@" < /dev/null
 exit 1
 """
 
@@ -379,13 +386,13 @@ class Instance:
                 files=tuple(tuple(pair) for pair in data["files"]),
                 digests=tuple(data["digests"]),
                 queue_manager=tuple(data["queue_manager"]) if data["queue_manager"] else None,
-                queue_manager_since=data["queue_manager_since"],
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def record(self, stamp: Stamp) -> None:
-        write_text(self.stamp_file, json.dumps(stamp.__dict__))
+        data = {name: getattr(stamp, name) for name in ("master", "files", "digests", "queue_manager")}
+        write_text(self.stamp_file, json.dumps(data))
 
     def master(self) -> int:
         """The process id of the running master."""
@@ -397,9 +404,12 @@ class Instance:
         One that still has root's rights does not count: it gives them up once it has read its parameters, and a bad
         one ends it a second later.
         """
+        children: list[str] = []
         with contextlib.suppress(OSError, ValueError):
             master = self.master()
-            for child in read_text(f"/proc/{master}/task/{master}/children").split():
+            children = read_text(f"/proc/{master}/task/{master}/children").split()
+        for child in children:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
                 name, ticks = _process(int(child))
                 if name == "qmgr" and "\nUid:\t0\t0\t" not in read_text(f"/proc/{child}/status"):
                     return int(child), ticks
@@ -418,18 +428,24 @@ class Instance:
     def reload(self) -> None:
         must("postfix", "-c", self.directory, "reload")
 
-    def restart(self, previous: Mapping[str, str] | None = None) -> None:
+    def restart(self, previous: Mapping[str, str] | None = None, lock: int | None = None) -> None:
         """Restart, or start. Its success proves little: systemd reports it for an instance that failed (Debian).
 
-        With the ``previous`` files, by name, Postfix runs with these when it did not come up with the present ones.
+        :param previous: the files, by name, with which Postfix runs when it does not come up with the present ones.
+        :param lock: what ``locked`` gave. The restart holds it too, in case it outlives this process.
         """
+        self.forget_previous()
         for name, text in (previous or {}).items():
             write_text(self.path(PREVIOUS_PREFIX + name), text, like=self.path(name))
-        result = run("sh", "-c", _RESTART, self.directory, PREVIOUS_PREFIX, self._unit() or "", terminal=True)
-        for name in previous or {}:
-            remove(self.path(PREVIOUS_PREFIX + name))
+        command = ("sh", "-c", _RESTART, self.directory, PREVIOUS_PREFIX, self._unit() or "")
+        result = run(*command, terminal=True, stdin=lock)
+        self.forget_previous()
         if result.code != 0:
             raise PostfixError(f"Postfix did not restart: {_reason(result.err)}")
+
+    def forget_previous(self) -> None:
+        for name in (MAIN, MASTER):
+            remove(self.path(PREVIOUS_PREFIX + name))
 
     def stop(self) -> None:
         unit = self._unit()

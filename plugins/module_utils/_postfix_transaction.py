@@ -202,17 +202,18 @@ def remember(prepared: Prepared) -> None:
     """Note what a master that nobody here started or reloaded has read, to judge a later edit by what it says."""
     now, applied = prepared.instance.stamp(), prepared.instance.applied()
     if now and now != applied and prepared.live and postfix.is_live(now, applied):
-        prepared.instance.record(now)
+        with contextlib.suppress(OSError):  # there was nothing to do, and so nothing to fail at
+            prepared.instance.record(now)
 
 
-def undo_cut_run(directory: str, timeout: float) -> bool:
+def undo_cut_run(directory: str, timeout: float, lock: int | None = None) -> bool:
     """Undo what a cut run left, when this run can not go on. False: there was nothing to undo, or it failed too."""
     try:
         if load_journal(directory) is None:
             return False
         with tempfile.TemporaryDirectory() as copy:
             prepared = prepare(directory, Request(), "none", copy)
-        Transaction(prepared, timeout).run()
+        Transaction(prepared, timeout, lock=lock).run()
     except (PostfixError, OSError):
         return False
     return True
@@ -291,11 +292,18 @@ def _culprits(changes: Sequence[Change]) -> str:
 class Transaction:
     """Carries out what ``prepare`` found."""
 
-    def __init__(self, prepared: Prepared, timeout: float, backup: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        timeout: float,
+        backup: Callable[[str], str] | None = None,
+        lock: int | None = None,
+    ) -> None:
         self._prepared = prepared
         self._instance = prepared.instance
         self._timeout = timeout
         self._backup = backup
+        self._lock = lock
         self._old_stamp = self._instance.stamp()
         self._journal = prepared.journal or self._new_journal()
         self._applying = False
@@ -308,7 +316,8 @@ class Transaction:
             endpoints = postfix.endpoints(self._prepared.before)
             wrong = host.problems(endpoints)
             answering = [endpoint.service for endpoint in endpoints if endpoint.service not in wrong]
-            answering += [postfix.QUEUE_MANAGER] if self._old_stamp.queue_manager else []
+            if self._old_stamp.queue_manager and postfix.starts_by_itself(self._prepared.before, postfix.QUEUE_MANAGER):
+                answering.append(postfix.QUEUE_MANAGER)
         return Journal({}, {}, "none", self._old_stamp is not None, answering)
 
     def steps(self) -> list[Step]:
@@ -331,7 +340,8 @@ class Transaction:
             steps += [(prepared.apply, self._apply), ("prove", self._prove)]
         if prepared.main_meanwhile != prepared.target[MAIN]:
             steps += [("leftovers", lambda: self._write(MAIN, prepared.target[MAIN]))]
-        if prepared.apply != "none":
+        # New permissions are a change of the files too, though not of what Postfix has read.
+        if prepared.apply != "none" or (prepared.live and prepared.current == prepared.target):
             steps += [("record", lambda: self._record(prepared.target))]
         if prepared.replaced != both:
             steps += [("forget", lambda: self._keep(prepared.replaced))]
@@ -386,7 +396,7 @@ class Transaction:
         if self._prepared.apply == "reload" and self._instance.is_running():
             self._instance.reload()
         else:
-            self._instance.restart(self._prepared.previous if self._journal.was_running else None)
+            self._instance.restart(self._prepared.previous if self._journal.was_running else None, self._lock)
 
     def _prove(self) -> None:
         """Up means a master process (a new one after a restart) and listeners that answer, not systemd's word."""
@@ -428,8 +438,7 @@ class Transaction:
             self._instance.record(now)
 
     def _close(self) -> None:
-        for name in self._prepared.previous:  # of a cut run
-            host.remove(self._instance.path(host.PREVIOUS_PREFIX + name))
+        self._instance.forget_previous()  # those of a cut run
         host.remove(self._instance.path(JOURNAL_NAME))
 
     def _roll_back(self) -> str:
@@ -451,9 +460,12 @@ class Transaction:
 
     def _restore_service(self) -> None:
         if self._journal.was_running:
-            self._replaced_queue_manager = self._instance.queue_manager()
+            before_restart = self._instance.stamp()
             with contextlib.suppress(PostfixError):  # what counts is whether it runs, next
-                self._instance.restart()
+                self._instance.restart(lock=self._lock)
+            now = self._instance.stamp()
+            restarted = before_restart and now and before_restart.master != now.master
+            self._replaced_queue_manager = before_restart.queue_manager if before_restart and restarted else None
             before = postfix.endpoints(self._prepared.before)
             self._wait_until_up([e for e in before if e.service in self._journal.answering], restarted=False)
         elif self._instance.is_running():

@@ -137,8 +137,8 @@ options:
     description:
       - The permissions of C(main.cf) and C(master.cf), as quoted octal digits, for example V("0644"). Programs of
         ordinary users, such as sendmail(1), read C(main.cf).
-      - Left as they are when this is not given.
-      - In RV(plan), a change of permissions is one of a parameter C(mode).
+      - Left as they are when this is not given. They do not return when a run is killed.
+      - In RV(plan), a change of permissions is one of a parameter C(file mode).
     type: str
   apply:
     description:
@@ -321,8 +321,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     directory = module.params["config_directory"] or host.default_directory()
     if not os.path.isdir(directory):
         raise PostfixError(f"config_directory: {directory} is not a directory on this host")
-    with host.locked(directory, exclusive=not module.check_mode):
-        return configure(module, directory, request, mode)
+    with host.locked(directory, exclusive=not module.check_mode) as lock:
+        return configure(module, directory, request, mode, lock)
 
 
 def read_options(params: dict[str, Any]) -> Request:
@@ -357,19 +357,19 @@ def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, A
     }
 
 
-def configure(module: AnsibleModule, directory: str, request: Request, mode: int | None) -> dict[str, Any]:
+def configure(module: AnsibleModule, directory: str, request: Request, mode: int | None, lock: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as copy:
         try:
             prepared = transaction.prepare(directory, request, module.params["apply"], copy, mode)
         except (PostfixError, OSError) as error:
-            undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"])
+            undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"], lock)
             raise PostfixError(f"{error}{'. A run cut earlier has been undone' if undone else ''}") from error
     for warning in prepared.warnings:
         module.warn(warning)
     backup_files: list[str] = []
     if prepared.changed and not module.check_mode:
         backup = module.backup_local if module.params["backup"] else None
-        change = transaction.Transaction(prepared, module.params["timeout"], backup)
+        change = transaction.Transaction(prepared, module.params["timeout"], backup, lock)
         change.run()
         backup_files = change.backup_files
     elif not module.check_mode:

@@ -173,7 +173,7 @@ class Scene:
         """What the backends are set to, in whatever order and words: Postfix, its files' modes, the firewall."""
         script = (
             "cd /etc/postfix && stat -c '%n %a %U %G' main.cf master.cf; "
-            "(postconf -n; postconf -M; postconf -P) | sort; "
+            "(postconf -n; postconf -M | sed 's/ -o .*//'; postconf -P) | sort; "
             "postfix status 2>&1 | grep -o 'is running'; "
             f"nft list table inet mailops_ovh_iplb; cat {GUARD_FILE}; systemctl is-enabled {GUARD_UNIT}"
         )
@@ -293,7 +293,7 @@ def staged_by_hand(scene: Scene) -> set[Named]:
         (one, "master.cf 10026/inet", "syslog_name", "changed"),
         stale(one),
         (two, "main.cf", "smtpd_banner", "changed"),
-        (two, "main.cf", "mode", "changed"),
+        (two, "main.cf", "file mode", "changed"),
         stale(two),
         (two, GUARD, GUARD_FILE, "changed"),
         (two, GUARD, GUARD_UNIT, "changed"),
@@ -315,7 +315,7 @@ def everything_gone(scene: Scene) -> set[Named]:
     return {
         *missing(FARM, FRONTEND, *servers),
         *pending(),
-        (one, "master.cf", "mode", "changed"),
+        (one, "master.cf", "file mode", "changed"),
         (one, GUARD, "nftables", "changed"),
         (two, GUARD, GUARD_UNIT, "changed"),
     }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     read_request,
     refuse_unsound,
     removed_last,
+    starts_by_itself,
     value_text,
     wide_networks,
     with_listener,
@@ -293,13 +295,30 @@ def test_senders_are_not_cut_off_in_silence() -> None:
         assert request.services["smtp/inet"]["mynetworks"] == ", ".join(trusted)
 
 
-@pytest.mark.parametrize("networks", ["127.0.0.0/8 198.51.100.0/24", None])
-def test_whom_somebody_let_relay_through_a_listener_by_hand_is_not_asked_about(networks: str | None) -> None:
-    main = {"mynetworks": "203.0.113.0/24"}
-    overrides = {"smtpd_upstream_proxy_protocol": "$smtp_upstream_proxy_protocol", "mynetworks": networks}
-    before = settings(smtpd(**{name: text for name, text in overrides.items() if text is not None}), effective=main)
+GUIDED = {"smtpd_upstream_proxy_protocol": REFERENCE}
+GUARDED = {**GUIDED, "smtpd_authorized_xclient_hosts": ""}
+
+
+@pytest.mark.parametrize("overrides", [{**GUARDED, "mynetworks": "198.51.100.0/24"}, GUARDED])
+def test_whom_somebody_let_relay_through_a_guarded_listener_by_hand_is_not_asked_about(
+    overrides: dict[str, str],
+) -> None:
+    before = settings(smtpd(**overrides), effective={"mynetworks": "203.0.113.0/24"})
     request = with_listener(before, Request(listener=Listener()), nobody)
     assert request.services["smtp/inet"]["mynetworks"] == ""
+
+
+def test_a_guide_followed_by_hand_without_guard_is_asked_about() -> None:
+    before = settings(smtpd(**GUIDED), effective={"mynetworks": "203.0.113.0/24"})
+    with pytest.raises(PostfixError, match=r"203\.0\.113\.0/24.*trusted_clients"):
+        with_listener(before, Request(listener=Listener()), nobody)
+
+
+@pytest.mark.parametrize(("wakeup", "itself"), [("300", True), ("0", False), ("300?", False), ("-", False)])
+def test_what_the_master_starts_without_being_asked(wakeup: str, itself: bool) -> None:
+    before = settings(Entry("qmgr/unix", wakeup=wakeup, command="qmgr"))
+    assert starts_by_itself(before, "qmgr/unix") is itself
+    assert not starts_by_itself(before, "pickup/unix")
 
 
 @pytest.mark.parametrize(("text", "mode"), [(None, None), ("0644", 0o644), ("640", 0o640)])
@@ -471,6 +490,7 @@ def stamp(
         pytest.param(stamp(160), stamp(160), True, id="reloaded with these"),
         pytest.param(stamp(170, says="other"), stamp(160), False, id="edited since"),
         pytest.param(stamp(160, master=(2, 110)), stamp(160), False, id="another master"),
+        pytest.param(stamp(160), replace(stamp(160), queue_manager_since=51), True, id="a clock that was set"),
         pytest.param(stamp(170), stamp(160), True, id="a comment since"),
         pytest.param(stamp(170, queue=(6, 18)), stamp(160), True, id="a comment, and a reload"),
         pytest.param(stamp(190, queue=(6, 18)), stamp(160), False, id="edited, reloaded, edited back"),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -346,12 +347,43 @@ def test_permissions_are_set_and_return_after_a_failure(postfix: PrivatePostfix,
     assert main.stat().st_mode & 0o777 == 0o600
     prepared = plan.run(Request(), mode=0o644)
     assert [(change.place, change.before, change.after) for change in prepared.plan] == [
-        ("main.cf/mode", "0600", "0644")
+        ("main.cf/file mode", "0600", "0644")
     ]
     assert prepared.apply == "none"
     assert main.stat().st_mode & 0o777 == 0o644
     assert not plan(Request(), mode=0o644).changed
     assert leftovers(postfix) == set()
+
+
+def test_permissions_are_no_reason_to_reload_a_postfix_that_somebody_else_started(
+    postfix: PrivatePostfix, plan: Planner
+) -> None:
+    postfix.command("stop")
+    postfix.command("start")
+    assert plan.run(Request(), mode=0o640).apply == "none"
+    assert not plan(Request(), mode=0o640).changed
+
+
+def test_a_queue_manager_that_nobody_wakes_is_not_waited_for(postfix: PrivatePostfix, plan: Planner) -> None:
+    master = postfix.file("master.cf")
+    host.write_text(str(master), files(postfix)[1].replace("300   1  qmgr", "0     1  qmgr"))
+    plan.run(Request(parameters={"smtpd_helo_required": "yes"}), timeout=3)
+    assert_plain(postfix)
+
+
+def test_the_next_run_waits_for_a_restart_that_outlives_a_killed_one(postfix: PrivatePostfix, plan: Planner) -> None:
+    child = os.fork()
+    if child == 0:
+        with host.locked(postfix.directory, exclusive=True) as lock, contextlib.suppress(PostfixError):
+            Transaction(plan(Request(new_services=IMPOSSIBLE), "restart"), TIMEOUT, lock=lock).run()
+    await_(lambda: not postfix.is_running())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with host.locked(postfix.directory, exclusive=True):
+        assert postfix.is_running()
+    # The Postfix that it started does not hold the lock.
+    with host.locked(postfix.directory, exclusive=True):
+        assert postfix.greeting() == 220
 
 
 def test_a_value_that_only_the_queue_manager_reads_is_taken_back(postfix: PrivatePostfix, plan: Planner) -> None:

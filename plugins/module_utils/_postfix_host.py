@@ -331,7 +331,7 @@ code=$?
 cd "$0" || exit
 if [ ! -e "$1main.cf" ] || postfix -c "$0" status < /dev/null > /dev/null 2>&1; then exit $code; fi
 mv -f "$1main.cf" main.cf && mv -f "$1master.cf" master.cf
-restart "$@" < /dev/null
+restart "$@" < /dev/null 2> /dev/null
 exit 1
 """
 

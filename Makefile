@@ -68,7 +68,7 @@ packages: dev # Install what bindep.txt lists for the tests and this machine lac
 	@tests/tools/apt-install $$($(BIN)/bindep --brief --file bindep.txt test)
 
 .PHONY: env
-env: dev ## Print what a shell needs to use .venv from any folder: eval "$$(make -s env)"
+env: dev ## Print what a shell needs to use .venv from any folder: eval "$(make -s env)"
 	@echo 'export PATH="$(BIN):$$PATH"'
 	@echo 'export ANSIBLE_COLLECTIONS_PATH="$(COLLECTIONS)"'
 	@echo 'export PYTHONPATH="$(COLLECTIONS)"'

@@ -54,5 +54,5 @@ options:
     type: int
     default: 5
 requirements:
-  - ovh >= 1.1.0 (Python library)
+  - ovh >= 1.2.0 (Python library)
 """

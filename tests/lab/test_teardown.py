@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ class Story:
     """Runs, and what the API and Postfix hold after them."""
 
     before: list[str]  # the configuration of each Postfix before any run
+    misnamed: list[Play]  # with another name, other zones or some zones of the service
     foreign: Play  # with a server in the farm that nobody declared
     foreign_left: dict[str, Any]
     one: Play  # one host of four
@@ -33,6 +35,7 @@ class Story:
     again: Play
     beside: Play  # all, with a frontend of others
     beside_left: dict[str, Any]
+    elsewhere: Play  # from nothing to a service again, while another farm sends to a host without a header
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,14 @@ def story(farm: Lab) -> Story:
     before = [configuration(farm, host) for host in farm.backends]
     require(farm.play(SMTP, *ZONES))
 
+    misnamed = [
+        farm.play(TEARDOWN, *ZONES, "-e", json.dumps(wrong))
+        for wrong in (
+            {"smtp_load_balancer_name": "smpt"},
+            {"smtp_load_balancer_zones": ["all"]},
+            {"smtp_load_balancer_zones": "gra"},
+        )
+    ]
     stranger = a_stranger(farm)
     foreign, foreign_left = farm.play(TEARDOWN, *ZONES), live(farm)
     farm.api("DELETE", stranger)
@@ -57,8 +68,23 @@ def story(farm: Lab) -> Story:
         assert farm.send(CLIENTS[0], f"through {zone}", address)["accepted"]
         await_result(lambda zone=zone: farm.find(f"through {zone}"))  # type: ignore[misc]
     beside, beside_left = farm.play(TEARDOWN, *ZONES), live(farm)
+
+    by_hand(farm)
+    elsewhere = farm.play(SMTP, *ZONES)
     return Story(
-        before, foreign, foreign_left, one, one_left, last, last_left, postfix_left, again, beside, beside_left
+        before,
+        misnamed,
+        foreign,
+        foreign_left,
+        one,
+        one_left,
+        last,
+        last_left,
+        postfix_left,
+        again,
+        beside,
+        beside_left,
+        elsewhere,
     )
 
 
@@ -89,8 +115,28 @@ def other_frontend(farm: Lab) -> None:
     farm.api("POST", "{service}/tcp/frontend", frontend)
 
 
+def by_hand(farm: Lab) -> None:
+    """What somebody made in the control panel: a farm without a name, and mail through it without a header."""
+    made = farm.api("POST", "{service}/tcp/farm", {"zone": "gra", "port": 25})["farmId"]
+    server = {"address": farm.address(farm.backends[0]), "status": "active"}
+    farm.api("POST", f"{{service}}/tcp/farm/{made}/server", server)
+
+
 def require(play: Play) -> None:
     assert play.status == 0, play.output
+
+
+def test_postfix_does_not_leave_a_farm_that_still_sends_headers(story: Story) -> None:
+    for play in story.misnamed:
+        assert play.status != 0, play.output
+        assert "go on sending PROXY headers" in " ".join(play.output.split())
+        assert not any(play.changed.values()), play.output
+
+
+def test_mail_of_a_farm_made_by_hand_is_not_cut_off(story: Story) -> None:
+    assert story.elsewhere.status != 0, story.elsewhere.output
+    assert "whose mail Postfix would refuse" in " ".join(story.elsewhere.output.split())
+    assert not any(story.elsewhere.changed.values()), story.elsewhere.output
 
 
 def test_servers_of_others_do_not_lose_their_mail(story: Story) -> None:

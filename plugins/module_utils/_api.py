@@ -114,8 +114,7 @@ def _pick_credentials(sources: t.Sequence[tuple[str, dict[str, str | None]]]) ->
             continue
         if len(begun) > 1:
             raise InvalidInput(
-                f"{name} give more than one kind of credentials ({'; '.join(', '.join(form) for form in begun)}); "
-                "keep one"
+                f"more than one kind of credentials in {name}: {'; '.join(', '.join(form) for form in begun)}; keep one"
             )
         return _complete(begun[0], [source[1] for source in sources[index:]])
     raise InvalidInput(
@@ -128,7 +127,11 @@ def _complete(form: tuple[str, ...], sources: list[dict[str, str | None]]) -> di
     found = {key: next((values[key] for values in sources if values[key]), None) for key in form}
     missing = [key for key, value in found.items() if not value]
     if missing:
-        raise InvalidInput(f"credentials are incomplete: {', '.join(missing)} missing beside {', '.join(found)}")
+        given = [key for key in found if key not in missing]
+        raise InvalidInput(
+            f"credentials are incomplete: {', '.join(missing)} missing beside {', '.join(given)}; give the rest as "
+            "options, as OVH_* environment variables, or in ovh.conf"
+        )
     return {key: value for key, value in found.items() if value}
 
 
@@ -306,7 +309,7 @@ def _network_reason(error: Exception) -> str:
         return "timed out"
     if isinstance(cause, requests.exceptions.SSLError):
         return "TLS certificate not accepted"
-    return "connection failed"
+    return "connection failed; check the endpoint, the network and the proxy"
 
 
 def _backoff(round_number: int) -> float:

@@ -45,6 +45,8 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ item.1.address }} is {{ item.1.server_state | map(attribute='status') | join(', ') }}"
   loop: "{{ iplb.farms | subelements('servers') }}"
+  loop_control:
+    label: "{{ item.1.address }}"
 
 - name: Read only the addresses from which the load balancer speaks to the servers
   mailops.ovh_iplb.load_balancer_info:

@@ -109,6 +109,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
+# The farm and its frontend are there: a farm without a frontend can not be deployed.
 - name: Add a Postfix host to the farm named smtp
   mailops.ovh_iplb.server:
     service_name: loadbalancer-0123456789abcdef

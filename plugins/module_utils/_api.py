@@ -208,7 +208,6 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = _make_client(settings)
-        self.calls = 0
 
     def get(self, path: str, **query: t.Any) -> t.Any:
         arguments = {key: value for key, value in query.items() if value is not None}
@@ -268,7 +267,6 @@ class Api:
         python-ovh asks for the time and the OAuth2 token inside the first request and raises what goes wrong there
         as exceptions of its own.
         """
-        self.calls += 1
         try:
             answer = self._client.raw_call(method, path, data=body)
         except ovh.exceptions.OAuth2FailureError as error:

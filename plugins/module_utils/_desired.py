@@ -34,16 +34,14 @@ class DesiredServer:
 
 
 @dataclass(frozen=True)
-class DesiredFarm:
-    """``servers`` is None when the task does not list them. A ``reference`` only says which farm servers belong to."""
+class DesiredObject:
+    """A farm or a frontend. ``where`` is the object as the user knows it, for messages."""
 
     where: str
     protocol: str
     values: Values
     id: int | None = None
     present: bool = True
-    servers: tuple[DesiredServer, ...] | None = None
-    reference: bool = False
 
     @property
     def name(self) -> str | None:
@@ -55,23 +53,18 @@ class DesiredFarm:
 
 
 @dataclass(frozen=True)
-class DesiredFrontend:
+class DesiredFarm(DesiredObject):
+    """``servers`` is None when the task does not list them. A ``reference`` only says which farm servers belong to."""
+
+    servers: tuple[DesiredServer, ...] | None = None
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class DesiredFrontend(DesiredObject):
     """``default_farm`` is a display name, None to detach, or UNSET."""
 
-    where: str
-    protocol: str
-    values: Values
-    id: int | None = None
-    present: bool = True
     default_farm: t.Any = UNSET
-
-    @property
-    def name(self) -> str | None:
-        return self.values.get("display_name")
-
-    @property
-    def zone(self) -> str | None:
-        return self.values.get("zone")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,13 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
     Values,
     same,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Snapshot, by_zone
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import (
+    Observed,
+    Snapshot,
+    by_zone,
+    object_key,
+    server_key,
+)
 
 LOAD_BALANCER = "load balancer"
 LEVELS = ("drift", "unknown", "notice")
@@ -58,7 +64,7 @@ KINDS = {
 HIDDEN = "(hidden)"
 _SECRET_NAME = re.compile(r"passw(or)?d|secret|token|credential|api_?key|private_key", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]+(?=@)")
-# Where the sender of a change has to pass by way of another playbook: see the role's preflight.
+# Said of a PROXY setting that smtp.yml would refuse to change (role smtp_load_balancer, preflight).
 CUTOVER_NOTE = "smtp.yml refuses to change this under live mail: use rollout.yml, or set allow_cutover: true"
 
 
@@ -129,7 +135,7 @@ def load_balancer_findings(sources: Sources) -> list[Values]:
     for operation in sources.plan.get("plan") or ():
         findings += operation_findings(operation)
     findings += _pending_findings(sources)
-    if _failed(sources.info):
+    if _is_unread(sources.info):
         message = sources.info.get("msg") or "the load balancer was not read"
         findings.append(_finding(LOAD_BALANCER, "objects", "failed", "unknown", note=message))
     return [*findings, *_health_findings(sources)]
@@ -201,7 +207,7 @@ def _health_findings(sources: Sources) -> t.Iterator[Values]:
                 continue
             health = server_health(server)
             if health["state"] in ("down", "partly"):
-                name = f"server {server_key(farm, server)}"
+                name = f"server {_server_key(farm, server)}"
                 yield _finding(
                     LOAD_BALANCER,
                     name,
@@ -237,7 +243,7 @@ def server_health(server: t.Mapping[str, t.Any]) -> Values:
 
 def unmanaged_objects(sources: Sources) -> list[Operation]:
     """What is there and not declared, and not about to be removed anyway: what a purge of everything would delete."""
-    if _failed(sources.info):
+    if _is_unread(sources.info):
         return []
     going = {
         (operation["kind"], operation["protocol"], operation["id"])
@@ -454,8 +460,8 @@ def _text(value: t.Any) -> str:
     return "" if value is None else str(value)
 
 
-def _failed(result: t.Mapping[str, t.Any]) -> bool:
-    return bool(result.get("failed")) or "farms" not in result
+def _is_unread(info: t.Mapping[str, t.Any]) -> bool:
+    return bool(info.get("failed")) or "farms" not in info
 
 
 def _service(sources: Sources) -> t.Mapping[str, t.Any]:
@@ -485,13 +491,12 @@ def _backend(host: Host, findings: t.Sequence[Values]) -> Values:
 # Topology ------------------------------------------------------------------------------------------------------------
 
 
-def farm_key(farm: t.Mapping[str, t.Any]) -> str:
-    return f"{farm['protocol']}/{farm['zone']}/{farm.get('display_name') or '(unnamed)'}"
+def _key(item: t.Mapping[str, t.Any]) -> str:
+    return object_key(item["protocol"], item)
 
 
-def server_key(farm: t.Mapping[str, t.Any], server: t.Mapping[str, t.Any]) -> str:
-    port = server.get("port") or farm.get("port")
-    return f"{farm_key(farm)}/{server['address']}" + (f":{port}" if port else "")
+def _server_key(farm: t.Mapping[str, t.Any], server: t.Mapping[str, t.Any]) -> str:
+    return server_key(_key(farm), server, farm.get("port"))
 
 
 def topology(sources: Sources, unmanaged: t.Sequence[Operation], findings: t.Sequence[Values]) -> list[Values]:
@@ -499,7 +504,7 @@ def topology(sources: Sources, unmanaged: t.Sequence[Operation], findings: t.Seq
 
     A group is ``{"zone", "frontends", "farm", "servers"}``, a frontend without farm a group of its own.
     """
-    if _failed(sources.info):
+    if _is_unread(sources.info):
         return []
     return _Topology(sources, unmanaged, findings).groups()
 
@@ -519,7 +524,7 @@ class _Topology:
             )
             for farm in self._info["farms"]
         }
-        by_key = {farm_key(farm): groups[farm["protocol"], farm["farm_id"]] for farm in self._info["farms"]}
+        by_key = {_key(farm): groups[farm["protocol"], farm["farm_id"]] for farm in self._info["farms"]}
         for item in self._created("farm"):
             by_key[item["key"]] = self._new_group(item)
         for item in self._created("server"):
@@ -548,7 +553,7 @@ class _Topology:
             group["frontends"].append(node)
 
     def _group(self, farm: Values, servers: list[Values]) -> Values:
-        node = self._node(farm, "farm", farm_key(farm), farm["farm_id"], farm)
+        node = self._node(farm, "farm", _key(farm), farm["farm_id"], farm)
         return {"zone": farm["zone"], "frontends": [], "farm": node, "servers": servers}
 
     def _new_group(self, item: Values) -> Values:
@@ -556,11 +561,11 @@ class _Topology:
         return {"zone": item["after"]["zone"], "frontends": [], "farm": node, "servers": []}
 
     def _frontend(self, frontend: Values) -> Values:
-        return self._node(frontend, "frontend", farm_key(frontend), frontend["frontend_id"], frontend)
+        return self._node(frontend, "frontend", _key(frontend), frontend["frontend_id"], frontend)
 
     def _server(self, farm: Values, server: Values) -> Values:
         owner = {"protocol": farm["protocol"]}
-        node = self._node(owner, "server", server_key(farm, server), server["server_id"], server)
+        node = self._node(owner, "server", _server_key(farm, server), server["server_id"], server)
         return self._with_host({**node, "health": server_health(server)}, server)
 
     def _new_server(self, item: Values) -> Values:

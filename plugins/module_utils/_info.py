@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import FARM, FRONTEND, Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Reader, by_zone
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Reader, by_zone, zones_of
 
 
 def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
@@ -19,16 +19,12 @@ def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
     service = reader.service()
     result: Values = {
         "service": snake_case(service),
-        "zones": _zones(service),
+        "zones": zones_of(service),
     }
     for part, read in PARTS.items():
         if part in parts:
             result[part] = read(api, reader, service)
     return result
-
-
-def _zones(service: Values) -> list[str]:
-    return sorted(zone.lower() for zone in service.get("zone") or [])
 
 
 def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
@@ -42,7 +38,7 @@ def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
 
 
 def _pending_changes(_api: Api, reader: Reader, service: Values) -> dict[str, int]:
-    return by_zone(reader.pending(), _zones(service))
+    return by_zone(reader.pending(), zones_of(service))
 
 
 def _quota(api: Api, reader: Reader, _service: Values) -> list[Values]:
@@ -55,15 +51,13 @@ def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
 
 def _farms(api: Api, reader: Reader, _service: Values) -> list[Values]:
     farms = reader.objects(FARM, _protocols(api, reader, "definedFarms"))
-    servers = reader.servers(farms)
+    servers = reader.servers([farm.identity for farm in farms])
     return [
         {
             "farm_id": farm.id,
             "protocol": farm.protocol,
             **farm.values,
-            "servers": [
-                _server(server) for server in servers if (server.protocol, server.farm_id) == (farm.protocol, farm.id)
-            ],
+            "servers": [_server(server) for server in servers if (server.protocol, server.farm_id) == farm.identity],
         }
         for farm in farms
     ]

@@ -18,6 +18,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._desired import (
     Desired,
     DesiredFarm,
     DesiredFrontend,
+    DesiredObject,
     DesiredServer,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import InvalidInput
@@ -28,10 +29,16 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
     SERVER,
     Resource,
     Values,
+    check_sources,
     merge_probe,
     same,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Snapshot
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import (
+    Observed,
+    Snapshot,
+    object_key,
+    server_key,
+)
 
 
 @dataclass(frozen=True)
@@ -231,11 +238,11 @@ class _Planner:
         ]
         for end, farm, observed in farms:
             self._servers(end, farm, observed)
-        gone = self._farms_to_go(farm_pairs)
+        gone = self._to_go(farm_pairs, snapshot.farms, desired.purge_farms)
         all_farms = [item[0] for item in farms] + self._other_farms(farm_pairs, gone)
         frontends = [self._frontend(item, observed, all_farms) for item, observed in frontend_pairs if item.present]
-        for observed in self._frontends_to_go(frontend_pairs):
-            self._delete(observed, _key(observed.protocol, observed.values))
+        for observed in self._to_go(frontend_pairs, snapshot.frontends, desired.purge_frontends):
+            self._delete(observed, object_key(observed.protocol, observed.values), observed.zone)
         for observed in gone:
             self._delete_farm(observed)
         operations = self._in + self._out["frontend"] + self._out["server"] + self._out["farm"]
@@ -251,7 +258,7 @@ class _Planner:
         if farm.reference:
             raise InvalidInput(f"{farm.where} does not exist; create it first, or correct the name, zone or protocol")
         values = _creation(FARM, farm.protocol, farm.values, farm.where)
-        ref = FarmRef(farm.protocol, _key(farm.protocol, values))
+        ref = FarmRef(farm.protocol, object_key(farm.protocol, values))
         known = frozenset(item.id for item in self._snapshot.farms if item.protocol == farm.protocol)
         zones = self._reach(values["zone"], farm.where)
         self._in.append(
@@ -262,38 +269,27 @@ class _Planner:
     def _existing_farm(self, farm: DesiredFarm, observed: Observed) -> EndFarm:
         changes = _changes(FARM, farm.values, observed.values, farm.where)
         zones = self._reach(observed.zone, farm.where)
-        ref = FarmRef(farm.protocol, _key(farm.protocol, observed.values), observed.id)
+        ref = FarmRef(farm.protocol, object_key(farm.protocol, observed.values), observed.id)
         if changes:
             self._in.append(_update(observed, ref.key, zones, changes))
         return EndFarm(ref, {**observed.values, **changes})
-
-    def _farms_to_go(self, pairs: t.Sequence[tuple[DesiredFarm, Observed | None]]) -> list[Observed]:
-        absent = [observed for farm, observed in pairs if observed and not farm.present]
-        if not self._desired.purge_farms:
-            return absent
-        named = {(pair[1].protocol, pair[1].id) for pair in pairs if pair[1]}
-        return absent + [
-            farm
-            for farm in self._snapshot.farms
-            if farm.protocol in self._desired.purge_protocols and (farm.protocol, farm.id) not in named
-        ]
 
     def _other_farms(
         self, pairs: t.Sequence[tuple[DesiredFarm, Observed | None]], gone: t.Sequence[Observed]
     ) -> list[EndFarm]:
         left_out = {(item.protocol, item.id) for item in (*(pair[1] for pair in pairs if pair[1]), *gone)}
         return [
-            EndFarm(FarmRef(farm.protocol, _key(farm.protocol, farm.values), farm.id), farm.values)
+            EndFarm(FarmRef(farm.protocol, object_key(farm.protocol, farm.values), farm.id), farm.values)
             for farm in self._snapshot.farms
             if (farm.protocol, farm.id) not in left_out
         ]
 
     def _delete_farm(self, observed: Observed) -> None:
-        key = _key(observed.protocol, observed.values)
+        key = object_key(observed.protocol, observed.values)
         farm = FarmRef(observed.protocol, key, observed.id)
         for server in self._snapshot.servers_of(observed.protocol, observed.id):
-            self._delete(server, _server_key(key, server.values, observed.values), farm)
-        self._delete(observed, key)
+            self._delete(server, server_key(key, server.values, observed.values.get("port")), observed.zone, farm)
+        self._delete(observed, key, observed.zone)
 
     def _check_unused(self, gone: t.Sequence[Observed], plan: Plan) -> None:
         for farm in gone:
@@ -304,7 +300,7 @@ class _Planner:
             ]
             if users:
                 raise InvalidInput(
-                    f"farm {_key(farm.protocol, farm.values)} can not be deleted: it is the default farm of "
+                    f"farm {object_key(farm.protocol, farm.values)} can not be deleted: it is the default farm of "
                     f"{', '.join(users)}; delete the frontend or give it another default farm in the same task"
                 )
 
@@ -323,9 +319,9 @@ class _Planner:
         if self._purges_servers(farm):
             going |= {server.id for server in existing} - named
         for item in existing:
-            key = _server_key(end.ref.key, item.values, end.values)
+            key = server_key(end.ref.key, item.values, end.values.get("port"))
             if item.id in going:
-                self._delete(item, key, end.ref)
+                self._delete(item, key, end.values["zone"], end.ref)
             elif item.id not in named:
                 end.servers.append(EndServer(key, item.values, item.id))
 
@@ -338,7 +334,7 @@ class _Planner:
         zones = self._reach(farm.values["zone"], server.where)
         if observed is None:
             return self._new_server(server, farm, zones)
-        key = _server_key(farm.ref.key, observed.values, farm.values)
+        key = server_key(farm.ref.key, observed.values, farm.values.get("port"))
         changes = _changes(SERVER, server.values, observed.values, server.where)
         if "port" in changes and _effective(changes["port"], farm) == _effective(observed.values["port"], farm):
             del changes["port"]
@@ -350,7 +346,7 @@ class _Planner:
         if server.id is not None:
             raise InvalidInput(f"{server.where}: server_id {server.id} does not exist in farm {farm.ref.key}")
         values = _creation(SERVER, farm.ref.protocol, server.values, server.where)
-        key = _server_key(farm.ref.key, values, farm.values)
+        key = server_key(farm.ref.key, values, farm.values.get("port"))
         siblings = self._snapshot.servers_of(farm.ref.protocol, farm.ref.id) if farm.ref.id else []
         known = frozenset(item.id for item in siblings)
         self._in.append(
@@ -388,8 +384,8 @@ class _Planner:
         if "zone" in changes:
             zones = tuple(sorted({*zones, *self._reach(changes["zone"], frontend.where)}))
         after = {**current, **changes}
-        _check_one_list_of_sources(after, frontend.where)
-        key = _key(frontend.protocol, current)
+        check_sources(after, frontend.where)
+        key = object_key(frontend.protocol, current)
         operation = _update(observed, key, zones, changes)
         target_id = target.id if target else None
         if target_id != current["default_farm_id"] or (target and target.id is None):
@@ -404,14 +400,14 @@ class _Planner:
     def _farm_key(self, protocol: str, farm_id: int | None) -> str | None:
         """The key of a farm as it is now, also of one that is to go."""
         found = (farm for farm in self._snapshot.farms if (farm.protocol, farm.id) == (protocol, farm_id))
-        return next((_key(protocol, farm.values) for farm in found), None)
+        return next((object_key(protocol, farm.values) for farm in found), None)
 
     def _new_frontend(self, frontend: DesiredFrontend, wanted: Values, target: FarmRef | None) -> EndFrontend:
         values = _creation(FRONTEND, frontend.protocol, wanted, frontend.where)
         values.pop("default_farm_id", None)
-        _check_one_list_of_sources(values, frontend.where)
+        check_sources(values, frontend.where)
         zones = self._reach(values["zone"], frontend.where)
-        key = _key(frontend.protocol, values)
+        key = object_key(frontend.protocol, values)
         shown = {**values, **({"default_farm": target.key} if target else {})}
         sent = {**values, **({"default_farm_id": target} if target else {})}
         known = frozenset(item.id for item in self._snapshot.frontends if item.protocol == frontend.protocol)
@@ -436,25 +432,21 @@ class _Planner:
             )
         return known or FarmRef(frontend.protocol, f"{frontend.protocol}/{farm_id}", farm_id)
 
-    def _frontends_to_go(self, pairs: t.Sequence[tuple[DesiredFrontend, Observed | None]]) -> list[Observed]:
-        absent = [observed for frontend, observed in pairs if observed and not frontend.present]
-        if not self._desired.purge_frontends:
-            return absent
-        named = {(pair[1].protocol, pair[1].id) for pair in pairs if pair[1]}
-        return absent + [
-            frontend
-            for frontend in self._snapshot.frontends
-            if frontend.protocol in self._desired.purge_protocols and (frontend.protocol, frontend.id) not in named
-        ]
-
     # Shared
 
-    def _delete(self, observed: Observed, key: str, farm: FarmRef | None = None) -> None:
-        zone = observed.values.get("zone") or next(
-            item.zone
-            for item in self._snapshot.farms
-            if item.id == observed.farm_id and item.protocol == observed.protocol
-        )
+    def _to_go(
+        self, pairs: t.Sequence[tuple[DesiredObject, Observed | None]], existing: t.Sequence[Observed], purge: bool
+    ) -> list[Observed]:
+        """What the task declares absent, and with a purge what it does not name."""
+        absent = [observed for wanted, observed in pairs if observed and not wanted.present]
+        if not purge:
+            return absent
+        named = {observed.identity for _wanted, observed in pairs if observed}
+        return absent + [
+            item for item in existing if item.protocol in self._desired.purge_protocols and item.identity not in named
+        ]
+
+    def _delete(self, observed: Observed, key: str, zone: str, farm: FarmRef | None = None) -> None:
         before = {name: value for name, value in observed.values.items() if value not in (None, [], "")}
         self._out[observed.resource.kind].append(
             Operation(
@@ -484,9 +476,7 @@ class _Planner:
         return zones
 
 
-def _match(
-    resource: Resource, wanted: DesiredFarm | DesiredFrontend, existing: t.Sequence[Observed]
-) -> Observed | None:
+def _match(resource: Resource, wanted: DesiredObject, existing: t.Sequence[Observed]) -> Observed | None:
     """The one object that is meant: by id, else by protocol, display name and, where given, zone."""
     if wanted.id is not None:
         found = [item for item in existing if item.protocol == wanted.protocol and item.id == wanted.id]
@@ -517,10 +507,7 @@ def _nothing_to_remove_from(farm: DesiredFarm, observed: Observed | None) -> boo
     return farm.reference and observed is None and not any(server.present for server in farm.servers or ())
 
 
-_Wanted = t.TypeVar("_Wanted", DesiredFarm, DesiredFrontend)
-
-
-def _check_twins(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
+def _check_twins(pairs: t.Sequence[tuple[DesiredObject, Observed | None]]) -> None:
     """Two entries of a task must not mean the same object."""
     seen: dict[t.Any, str] = {}
     for wanted, observed in pairs:
@@ -531,7 +518,7 @@ def _check_twins(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
         seen[identity] = wanted.where
 
 
-def _check_namesakes(pairs: t.Sequence[tuple[_Wanted, Observed | None]]) -> None:
+def _check_namesakes(pairs: t.Sequence[tuple[DesiredObject, Observed | None]]) -> None:
     """A name must still mean one entry after the run, or the next run could not tell them apart."""
     ends = [
         (wanted, {**(observed.values if observed else {}), **wanted.values})
@@ -666,33 +653,17 @@ def _farm_by_name(frontend: DesiredFrontend, zone: str | None, farms: t.Sequence
     )
 
 
-def _farm_by_id(protocol: str, farm_id: int | None, farms: t.Sequence[EndFarm]) -> FarmRef | None:
-    if farm_id is None:
-        return None
+def _farm_by_id(protocol: str, farm_id: int, farms: t.Sequence[EndFarm]) -> FarmRef | None:
     return next((farm.ref for farm in farms if farm.ref.protocol == protocol and farm.ref.id == farm_id), None)
 
 
 def _end_frontend(observed: Observed) -> EndFrontend:
     farm_id = observed.values["default_farm_id"]
     farm = FarmRef(observed.protocol, f"{observed.protocol}/{farm_id}", farm_id) if farm_id else None
-    return EndFrontend(_key(observed.protocol, observed.values), observed.protocol, observed.values, observed.id, farm)
-
-
-def _check_one_list_of_sources(values: Values, where: str) -> None:
-    if values.get("allowed_source") and values.get("denied_source"):
-        raise InvalidInput(
-            f"{where}: allowed_source and denied_source exclude each other; set the one you do not want to []"
-        )
+    return EndFrontend(
+        object_key(observed.protocol, observed.values), observed.protocol, observed.values, observed.id, farm
+    )
 
 
 def _effective(port: int | None, farm: EndFarm) -> int | None:
     return port or farm.values.get("port")
-
-
-def _key(protocol: str, values: Values) -> str:
-    return f"{protocol}/{values['zone']}/{values.get('display_name') or '(unnamed)'}"
-
-
-def _server_key(farm_key: str, values: Values, farm_values: Values) -> str:
-    port = values.get("port") or farm_values.get("port")
-    return f"{farm_key}/{values['address']}" + (f":{port}" if port else "")

@@ -14,8 +14,8 @@ import difflib
 import hashlib
 import ipaddress
 import re
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 MAIN = "main.cf"
@@ -91,16 +91,16 @@ class Entry:
 
     def line(self) -> str:
         """The entry without its overrides, as one line of master.cf."""
-        name, kind = self.service.rsplit("/", 1)
-        columns = (name, kind, self.private, self.unpriv, self.chroot, self.wakeup, self.maxproc, self.command)
-        return " ".join([*columns, self.arguments]).strip()
+        return " ".join([*self._columns(), self.arguments]).strip()
 
     def definition(self) -> str:
         """The whole entry as ``postconf -Me`` takes it. Options come before a command's own arguments: pipe(8)."""
-        name, kind = self.service.rsplit("/", 1)
-        columns = [name, kind, self.private, self.unpriv, self.chroot, self.wakeup, self.maxproc, self.command]
         options = [f"-o {{{name}={value}}}" for name, value in self.overrides.items()]
-        return f"{self.service}=" + " ".join([*columns, *options, self.arguments]).strip()
+        return f"{self.service}=" + " ".join([*self._columns(), *options, self.arguments]).strip()
+
+    def _columns(self) -> list[str]:
+        name, kind = self.service.rsplit("/", 1)
+        return [name, kind, self.private, self.unpriv, self.chroot, self.wakeup, self.maxproc, self.command]
 
 
 @dataclass(frozen=True)
@@ -454,18 +454,17 @@ def edits(before: Settings, request: Request, changes: list[Change], late: list[
         ["-Pe", *(f"{p}={value}" for p, value in in_services.items() if value is not None and p not in spaced)],
     ]
     for service in sorted({_split_override(place)[0] for place in spaced}):
-        overrides = {**before.entries[service].overrides, **request.services[service]}
-        entry = before.entries[service]
-        kept = {name: value for name, value in overrides.items() if value is not None}
-        calls.append(["-Me", _replace_overrides(entry, kept).definition()])
+        calls.append(["-Me", _with_overrides(before.entries[service], request.services[service]).definition()])
     for service in sorted({change.service for change in changes if change.service in whole}):
         wanted = request.new_services[service]
         calls.append(["-Me", wanted.definition()] if wanted else ["-MX", service])
     return [call for call in calls if len(call) > 1]
 
 
-def _replace_overrides(entry: Entry, overrides: Mapping[str, str]) -> Entry:
-    return Entry(**{**entry.__dict__, "overrides": overrides})
+def _with_overrides(entry: Entry, changes: Values) -> Entry:
+    """The entry with these overrides set, and without those that are None."""
+    overrides = {**entry.overrides, **changes}
+    return replace(entry, overrides={name: value for name, value in overrides.items() if value is not None})
 
 
 def removed_last(before: Settings, changes: list[Change]) -> list[str]:
@@ -545,12 +544,13 @@ def _with_own_entry(before: Settings, request: Request, listener: Listener) -> R
         command="smtpd",
         overrides={name: value for name, value in settings.items() if value is not None and name not in proxied},
     )
-    return Request(
-        parameters=request.parameters,
-        services={name: values for name, values in request.services.items() if name != listener.service},
-        new_services={**request.new_services, listener.service: own},
-        listener=listener,
-    )
+    return _as_whole_entry(request, listener.service, own)
+
+
+def _as_whole_entry(request: Request, service: str, entry: Entry | None) -> Request:
+    """The request with a whole entry, or its removal, in place of single overrides of that service."""
+    services = {name: values for name, values in request.services.items() if name != service}
+    return replace(request, services=services, new_services={**request.new_services, service: entry})
 
 
 def _without_listener(
@@ -560,12 +560,8 @@ def _without_listener(
     entry = before.entries.get(listener.service)
     is_own = entry is not None and OWN_ENTRY.items() <= entry.overrides.items()
     if is_own or entry is None or listener.service in request.new_services:
-        return Request(
-            parameters={**request.parameters, **_guides_line(before, {listener.service})},
-            services={name: values for name, values in request.services.items() if name != listener.service},
-            new_services={**request.new_services, listener.service: None},
-            listener=listener,
-        )
+        request = replace(request, parameters={**request.parameters, **_guides_line(before, {listener.service})})
+        return _as_whole_entry(request, listener.service, None)
     if entry.command not in PROXY_PARAMETERS:
         return request
     return _merge(request, *_without_proxy(before, _listener_services(before, entry, listener), replaced))
@@ -583,7 +579,7 @@ def replaced_overrides(before: Settings, request: Request, known: Mapping[str, V
     others = {name: values for name, values in known.items() if name not in services}
     if not listener.enabled:
         return others
-    if any(_is_marked(before, name) for name in services):
+    if _is_marked(before, services):
         return dict(known)
     found: dict[str, Values] = {
         name: {key: value for key, value in _overrides_of(before, name).items() if key in values}
@@ -619,25 +615,23 @@ def _listener_services(before: Settings, entry: Entry, listener: Listener) -> di
     return {listener.service: {**proxy, "mynetworks": skipping}, f"{behind}/pass": guard}
 
 
-def _is_guarded(before: Settings, services: Iterable[str]) -> bool:
+def _is_guarded(before: Settings, services: Collection[str]) -> bool:
     """Whether a listener of this collection is here, with its guard."""
-    overrides = [_overrides_of(before, name) for name in services]
-    return any(GUIDE_REFERENCE in o.values() for o in overrides) and any(
-        set(GUARDED_HOST_LISTS) & set(o) for o in overrides
-    )
+    guarded = any(_overrides_of(before, name).keys() & set(GUARDED_HOST_LISTS) for name in services)
+    return guarded and _is_marked(before, services)
 
 
-def _is_marked(before: Settings, service: str) -> bool:
-    """Whether a listener is here: the reference to the guide's line is the mark of it."""
-    return GUIDE_REFERENCE in _overrides_of(before, service).values()
+def _is_marked(before: Settings, services: Iterable[str]) -> bool:
+    """Whether a listener of this collection is here: the reference to the guide's line is the mark of it."""
+    return any(GUIDE_REFERENCE in _overrides_of(before, name).values() for name in services)
 
 
 def _without_proxy(
     before: Settings, services: dict[str, Values], replaced: Mapping[str, Values]
 ) -> tuple[Values, dict[str, Values]]:
     """Take back what ``_listener_services`` gave, where it did."""
-    marked = any(_is_marked(before, name) for name in services)
-    removed = {name: {**dict.fromkeys(values), **replaced.get(name, {})} for name, values in services.items() if marked}
+    found = services if _is_marked(before, services) else {}
+    removed = {name: {**dict.fromkeys(values), **replaced.get(name, {})} for name, values in found.items()}
     return _guides_line(before, removed), removed
 
 
@@ -664,14 +658,9 @@ def _merge(request: Request, parameters: Values, services: Mapping[str, Values])
             merged[name] = {**merged.get(name, {}), **values}
         else:
             _refuse_conflict(f"new_services.{name}.parameters", entry.overrides, values)
-            kept = {key: value for key, value in {**entry.overrides, **values}.items() if value is not None}
-            entries[name] = _replace_overrides(entry, kept)
-    return Request(
-        parameters={**request.parameters, **parameters},
-        services=merged,
-        new_services=entries,
-        listener=request.listener,
-    )
+            entries[name] = _with_overrides(entry, values)
+    parameters = {**request.parameters, **parameters}
+    return replace(request, parameters=parameters, services=merged, new_services=entries)
 
 
 def _refuse_conflict(option: str, written: Mapping[str, str | None], implied: Values) -> None:
@@ -915,14 +904,14 @@ class Stamp:
     files: tuple[tuple[int, int], ...]
     """(inode, change time in ns) of main.cf and master.cf."""
     digests: tuple[str, ...]
-    """What the files say, by ``digest``."""
+    """What the files say, by ``meaning_digest``."""
     queue_manager: tuple[int, int] | None = None
     """Process id and start (clock ticks after boot), or None where it does not run or can not be seen."""
     queue_manager_since: int = field(default=0, compare=False)
     """Its start as a time of files (ns); only as good as the clock, and so nothing to compare."""
 
 
-def digest(text: str) -> str:
+def meaning_digest(text: str) -> str:
     """The same for all texts of main.cf or master.cf that differ in comments and blank lines only: postconf(5)."""
     lines = [line.rstrip() for line in text.splitlines()]
     said = "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))

@@ -31,7 +31,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     PostfixError,
     Settings,
     Stamp,
-    digest,
+    meaning_digest,
     parse_settings,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_preflight import Surroundings, local_senders
@@ -373,7 +373,7 @@ class Instance:
         return Stamp(
             (self.master(), os.stat(self.pid_file).st_mtime_ns),
             tuple((file.st_ino, file.st_ctime_ns) for file in files),
-            tuple(digest(read_text(path)) for path in paths),
+            tuple(meaning_digest(read_text(path)) for path in paths),
             queue_manager,
             _since(queue_manager[1]) if queue_manager else 0,
         )

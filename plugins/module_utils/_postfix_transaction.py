@@ -17,6 +17,7 @@ and who is trusted behind it, Postfix reads it only on reload or restart, and th
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -63,7 +64,7 @@ class Journal:
     """The listeners that answered as they should before the run, and the queue manager if it ran."""
 
 
-def _digest(text: str) -> str:
+def _text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -166,22 +167,22 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
     if live and current == target and journal is None:
         apply = "none"
     prepared = Prepared(
-        instance,
-        before,
-        after,
-        changes,
-        current,
-        previous,
-        target,
-        main_meanwhile,
-        apply,
-        live,
-        journal,
-        replaced_before,
-        replaced,
-        modes,
-        modes_before,
-        warnings,
+        instance=instance,
+        before=before,
+        after=after,
+        changes=changes,
+        current=current,
+        previous=previous,
+        target=target,
+        main_meanwhile=main_meanwhile,
+        apply=apply,
+        live=live,
+        journal=journal,
+        replaced_before=replaced_before,
+        replaced=replaced,
+        modes=modes,
+        modes_before=modes_before,
+        warnings=warnings,
     )
     if prepared.changed:
         _try_out(prepared, copy, now is not None)
@@ -226,7 +227,7 @@ def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict
     if journal is None:
         return previous, warnings
     for name, text in journal.previous.items():
-        if _digest(current[name]) in (_digest(text), *journal.intended[name]):
+        if _text_digest(current[name]) in (_text_digest(text), *journal.intended[name]):
             previous[name] = text
         else:
             warnings.append(f"a run was cut while it changed {name}, and somebody edited the file since: kept as it is")
@@ -361,14 +362,14 @@ class Transaction:
         self._journal = Journal(
             previous=dict(prepared.previous),
             intended={
-                MAIN: [_digest(prepared.main_meanwhile), _digest(prepared.target[MAIN])],
-                MASTER: [_digest(prepared.target[MASTER])],
+                MAIN: [_text_digest(prepared.main_meanwhile), _text_digest(prepared.target[MAIN])],
+                MASTER: [_text_digest(prepared.target[MASTER])],
             },
             apply=prepared.apply,
             was_running=self._journal.was_running,
             answering=self._journal.answering,
         )
-        host.write_text(self._instance.path(JOURNAL_NAME), json.dumps(self._journal.__dict__))
+        host.write_text(self._instance.path(JOURNAL_NAME), json.dumps(dataclasses.asdict(self._journal)))
 
     def _back_up(self) -> None:
         for name in (MAIN, MASTER):

@@ -22,8 +22,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import (
     NotHealthy,
     RefreshFailed,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._planner import FarmRef
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import ALL_ZONES, FARM, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Observed, Reader
 
 ROUNDS = 3  # how often changes that are still waiting after a refresh are refreshed again
@@ -147,7 +146,7 @@ class Refresher:
                 return task
         return task
 
-    def last_refresh(self) -> datetime | None:
+    def _last_refresh(self) -> datetime | None:
         """When the newest refresh ended, by the API's clock."""
         tasks = self.tasks
         if not tasks:
@@ -156,23 +155,21 @@ class Refresher:
         times = [_time(task.get("doneDate") or task.get("creationDate")) for task in tasks]
         return max((moment for moment in times if moment), default=None)
 
-    def wait_for_healthy(self, farms: t.Sequence[FarmRef]) -> None:
-        """Wait until every active, probed server of these farms was found UP by every instance after the refresh.
+    def wait_for_healthy(self, farms: t.Sequence[tuple[str, int]]) -> None:
+        """Wait until every active, probed server of these farms (protocol, id) was found UP by every
+        instance after the refresh.
 
         Right after a reload HAProxy shows UP before any check ran, so a check counts only when it is younger than
         the refresh.
 
         :raises NotHealthy: naming each server that did not come up, and its last check.
         """
-        since = self.last_refresh()
-        observed = [
-            Observed(FARM, farm.protocol, farm.id, {"display_name": farm.key}) for farm in farms if farm.id is not None
-        ]
+        since = self._last_refresh()
         deadline = _Deadline(self._timeout)
         while True:
             ill = [
                 f"{server.values['address']}: {trouble}"
-                for server in self._reader.servers(observed)
+                for server in self._reader.servers(farms)
                 for trouble in [_trouble(server, since)]
                 if trouble
             ]

@@ -203,7 +203,7 @@ class _Run:
             if zones:
                 refresher.refresh(zones, snapshot.zones, self._options["wait"])
             if self._options["wait_for_healthy"]:
-                refresher.wait_for_healthy([_with_id(farm.ref, executor) for farm in plan.farms])
+                refresher.wait_for_healthy([(farm.ref.protocol, executor.farm_id(farm.ref)) for farm in plan.farms])
         finally:
             self._result["tasks"] = refresher.tasks
 
@@ -217,10 +217,6 @@ def check_deployable(plan: Plan, snapshot: Snapshot) -> None:
             "and every frontend, even a disabled one, a default farm. Add what is missing, or stage the change alone "
             "with refresh: false"
         )
-
-
-def _with_id(ref: t.Any, executor: Executor) -> t.Any:
-    return replace(ref, id=executor.farm_id(ref))
 
 
 def _diff(plan: Plan, pending: dict[str, int]) -> list[Values]:

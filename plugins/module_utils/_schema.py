@@ -253,8 +253,6 @@ FRONTEND = Resource(
     ),
 )
 
-RESOURCES = {resource.kind: resource for resource in (FARM, SERVER, FRONTEND)}
-
 
 def normalise(resource: Resource, protocol: str, written: Values, where: str) -> Values:
     """What the user wrote, in canonical form; null stays None, what was not written stays out.
@@ -270,7 +268,7 @@ def normalise(resource: Resource, protocol: str, written: Values, where: str) ->
             raise InvalidInput(f"{where}: {name} does not exist for {protocol}; leave it out")
         result[name] = _normalise_value(known[name], protocol, value, f"{where}: {name}")
     if resource is FRONTEND:
-        _check_sources(result, where)
+        check_sources(result, where)
     return result
 
 
@@ -281,7 +279,7 @@ def _normalise_value(field: Field, protocol: str, value: t.Any, where: str) -> t
         return None
     if field.choices and value not in field.choices_for(protocol):
         raise InvalidInput(f'{where}: "{value}" is not one of {", ".join(field.choices_for(protocol))}')
-    if field.name == "probe" and field.fields:
+    if field.fields:
         return _normalise_probe(value, where)
     return field.check(value, where) if field.check else value
 
@@ -294,10 +292,11 @@ def _normalise_probe(written: Values, where: str) -> Values:
     return probe
 
 
-def _check_sources(frontend: Values, where: str) -> None:
+def check_sources(frontend: Values, where: str) -> None:
+    """:raises InvalidInput: for both lists at once, as the API does."""
     if frontend.get("allowed_source") and frontend.get("denied_source"):
         raise InvalidInput(
-            f"{where}: allowed_source and denied_source exclude each other; keep one, set the other to []"
+            f"{where}: allowed_source and denied_source exclude each other; set the one you do not want to []"
         )
 
 

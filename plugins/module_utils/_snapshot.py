@@ -35,6 +35,11 @@ class Observed:
     server_state: tuple[Values, ...] = ()
 
     @property
+    def identity(self) -> tuple[str, int]:
+        """Ids are only unique within a protocol's kind of object."""
+        return self.protocol, self.id
+
+    @property
     def name(self) -> str | None:
         return self.values.get("display_name")
 
@@ -88,11 +93,11 @@ class Reader:
 
     def snapshot(self, scope: Scope) -> Snapshot:
         service = self.service()
-        zones = sorted(zone.lower() for zone in service.get("zone") or [])
+        zones = zones_of(service)
         snapshot = Snapshot(self._name, zones, service, pending=by_zone(self.pending(), zones))
         snapshot.farms = self.objects(FARM, scope.farms)
         farms = [farm for farm in snapshot.farms if scope.wants_servers_of(farm)]
-        snapshot.servers = self.servers(farms)
+        snapshot.servers = self.servers([farm.identity for farm in farms])
         self.add_frontends(snapshot, scope.frontends)
         return snapshot
 
@@ -132,26 +137,24 @@ class Reader:
         answer = self._api.get(f"{self.root}/pendingChanges") or []
         return {item["zone"].lower(): item["number"] for item in answer if item["number"]}
 
-    def servers(self, farms: t.Sequence[Observed]) -> list[Observed]:
-        """Servers of farms, with their health."""
-        lists = self._api.get_many([self.servers_path(farm.protocol, farm.id) for farm in farms])
-        owners = [(farm, server_id) for farm, ids in zip(farms, lists) for server_id in sorted(ids)]
-        answers = self._read([f"{self.servers_path(farm.protocol, farm.id)}/{server_id}" for farm, server_id in owners])
+    def servers(self, farms: t.Iterable[tuple[str, int]]) -> list[Observed]:
+        """Servers of these farms (protocol, id), with their health."""
+        paths = [(protocol, farm_id, self.path(SERVER, protocol, farm_id)) for protocol, farm_id in farms]
+        lists = self._api.get_many([path for _protocol, _farm_id, path in paths])
+        owners = [(*owner, item) for owner, ids in zip(paths, lists) for item in sorted(ids)]
+        answers = self._read([f"{path}/{item}" for _protocol, _farm_id, path, item in owners])
         return [
             Observed(
                 SERVER,
-                farm.protocol,
-                server_id,
-                from_api(SERVER, farm.protocol, answer),
-                farm.id,
+                protocol,
+                item,
+                from_api(SERVER, protocol, answer),
+                farm_id,
                 tuple(answer.get("serverState") or ()),
             )
-            for (farm, server_id), answer in zip(owners, answers)
+            for (protocol, farm_id, _path, item), answer in zip(owners, answers)
             if answer is not None
         ]
-
-    def servers_path(self, protocol: str, farm_id: int) -> str:
-        return self.path(SERVER, protocol, farm_id)
 
     def path(self, resource: Resource, protocol: str, farm_id: int | None = None) -> str:
         return f"{self.root}/{resource.path.format(protocol=protocol, farm_id=farm_id)}"
@@ -189,6 +192,22 @@ class Reader:
         path = f"{self.root}/{protocol}/route"
         routes = self._read([f"{path}/{item}" for item in self._api.get(path)])
         return [(protocol, route["frontendId"]) for route in routes if route and route["frontendId"] and route["rules"]]
+
+
+def zones_of(service: Values) -> list[str]:
+    """The zones of a service, from the API's answer about it."""
+    return sorted(zone.lower() for zone in service.get("zone") or [])
+
+
+def object_key(protocol: str, values: t.Mapping[str, t.Any]) -> str:
+    """A farm or a frontend as plans and reports name it."""
+    return f"{protocol}/{values['zone']}/{values.get('display_name') or '(unnamed)'}"
+
+
+def server_key(farm_key: str, server: t.Mapping[str, t.Any], farm_port: int | None) -> str:
+    """A server likewise, with the port that it has or inherits."""
+    port = server.get("port") or farm_port
+    return f"{farm_key}/{server['address']}" + (f":{port}" if port else "")
 
 
 def by_zone(pending: dict[str, int], zones: t.Iterable[str]) -> dict[str, int]:

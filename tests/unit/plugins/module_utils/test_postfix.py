@@ -20,10 +20,10 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     Settings,
     Stamp,
     address_permits,
-    digest,
     edits,
     endpoints,
     is_live,
+    meaning_digest,
     parse_settings,
     plan_changes,
     plan_from_nothing,
@@ -512,4 +512,4 @@ def test_what_is_live(now: Stamp, applied: Stamp | None, live: bool) -> None:
     ],
 )
 def test_comments_and_blank_lines_say_nothing(other: str, same: bool) -> None:
-    assert (digest("a = 1\nb = x,\n    y\n") == digest(other)) is same
+    assert (meaning_digest("a = 1\nb = x,\n    y\n") == meaning_digest(other)) is same

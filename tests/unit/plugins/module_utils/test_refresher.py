@@ -19,7 +19,6 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import (
     NotHealthy,
     RefreshFailed,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._planner import FarmRef
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._refresher import ROUNDS, Refresher
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Reader
 
@@ -307,7 +306,7 @@ class Farm:
         running = refresher(self.balancer)
         if refresh:
             running.refresh(["gra"], ZONES, wait=True)
-        running.wait_for_healthy([FarmRef("tcp", "tcp/gra/smtp", self.id)])
+        running.wait_for_healthy([("tcp", self.id)])
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
     FARM,
     FRONTEND,
     PROBE_FIELDS,
-    RESOURCES,
     SERVER,
     Field,
     from_api,
@@ -36,6 +35,7 @@ from unit.plugins.module_utils.tasks import option_name, services
 
 Values = dict[str, Any]
 
+RESOURCES = {resource.kind: resource for resource in (FARM, SERVER, FRONTEND)}
 # Fields of the API that are no options: ids, and what only OVHcloud sets.
 READ_ONLY = {"farmId", "serverId", "frontendId", "backendId", "serverState", "vrackNetworkId", "vrackVrouterId"}
 # The only value of choices that is left out: "internal" is OVHcloud's own.
@@ -159,7 +159,7 @@ def test_input_gets_one_form_and_absent_stays_absent(
             FRONTEND,
             "tcp",
             {"allowed_source": ["203.0.113.0/24"], "denied_source": ["198.51.100.0/24"]},
-            r"it: allowed_source and denied_source exclude each other; keep one, set the other to \[\]",
+            r"it: allowed_source and denied_source exclude each other; set the one you do not want to \[\]",
         ),
     ],
 )

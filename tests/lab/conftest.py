@@ -21,6 +21,15 @@ os.environ["MAILOPS_LAB"] = os.environ.get("MAILOPS_LAB", "") + os.environ.get("
 
 CLIENTS = ("203.0.113.10", "203.0.113.11")
 SMTP = "playbooks/smtp.yml"
+MEASURED = "measured"  # what a test records under this name is shown at the end, also when it passed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == MEASURED:
+                terminalreporter.write_line(f"{report.nodeid}: {value}")
 
 
 @dataclass(frozen=True)

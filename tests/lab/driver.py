@@ -48,6 +48,11 @@ class Play:
             )
         }
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it succeeded and changed nothing: a run that failed early has changed nothing either."""
+        return self.status == 0 and bool(self.changed) and not any(self.changed.values())
+
     def _recap(self, word: str) -> dict[str, int]:
         recap = self.output.rpartition("PLAY RECAP")[2]
         return {host: int(number) for host, number in re.findall(rf"^(\S+)\s+:.*\b{word}=(\d+)", recap, re.M)}

@@ -166,7 +166,7 @@ def test_postfix_is_what_it_was(story: Story) -> None:
 
 def test_a_second_teardown_changes_nothing(story: Story) -> None:
     require(story.again)
-    assert not any(story.again.changed.values()), story.again.output
+    assert story.again.is_idle, story.again.output
 
 
 def test_beside_other_frontends_nothing_is_kept(story: Story) -> None:

@@ -25,7 +25,8 @@ options:
       - Key of an OVHcloud application, together with O(application_secret) and O(consumer_key).
       - Credentials are taken from the strongest source that has any. These are the options, the environment
         (E(OVH_APPLICATION_KEY) and so on, named like the options), and C(ovh.conf) in the current directory, in the
-        home directory as C(~/.ovh.conf), or in C(/etc), in the section named after the endpoint.
+        home directory as C(~/.ovh.conf), or in C(/etc), in the section named after the endpoint. Weaker sources
+        complete what it began, but never bring in another kind of credentials.
     type: str
   application_secret:
     description: Secret of the OVHcloud application.

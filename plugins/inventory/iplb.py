@@ -84,6 +84,7 @@ cache_connection: /var/cache/ansible/iplb
 cache_timeout: 600
 """
 
+import re
 import typing as t
 from collections import Counter, defaultdict
 
@@ -101,6 +102,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import 
 
 # HAProxy's words for a server that answers its checks; one without weight drains.
 UP = ("UP", "DRAIN")
+# A name that is no template, no path and no pattern of hosts.
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 # What HAProxy says of a server that is not checked.
 NOT_CHECKED = "no check"
 
@@ -113,7 +116,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
+        self._check_names(path, self._read_config_data(path))
         try:
             data = self._cached_or_read(path, cache)
         except IplbError as error:
@@ -121,6 +124,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._add_groups(data)
         for name, variables in hosts(data, self.get_option("hostnames")).items():
             self._add_host(name, variables)
+
+    def _check_names(self, path: str, config: Values) -> None:
+        """Ansible passes over what no option is called: a misspelt service_name would show another load balancer."""
+        unknown = sorted(set(config) - set(self.option_definitions))
+        if unknown:
+            raise AnsibleParserError(
+                f"{path}: {', '.join(unknown)} is not an option of {self.NAME}; correct the name or remove it"
+            )
 
     def _cached_or_read(self, path: str, may_be_cached: bool) -> Values:
         """The load balancer, from the cache if it is there; ``may_be_cached`` is false to have the cache renewed."""
@@ -137,9 +148,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return data
 
     def _read(self, service_name: str) -> Values:
+        settings = find_settings({name: self._connection_option(name) for name in connection_options()})
         if OVH_IMPORT_ERROR:
             raise AnsibleParserError(missing_required_lib("ovh"))
-        api = Api(find_settings({name: self._connection_option(name) for name in connection_options()}))
+        api = Api(settings)
         return gather(api, Reader(api, service_name), ["farms"])
 
     def _connection_option(self, name: str) -> t.Any:
@@ -171,9 +183,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         ):
             for value in values:
                 self.inventory.add_child(self._add_group(kind, value), host)
-        # Display names are text that others wrote: never a template.
+        # Display names are text that others wrote: never a template, nor in what compose makes of them.
+        variables = {key: wrap_var(value) for key, value in variables.items()}
         for key, value in variables.items():
-            self.inventory.set_variable(host, key, wrap_var(value))
+            self.inventory.set_variable(host, key, value)
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)
@@ -211,8 +224,8 @@ def _names(by_address: dict[str, list[Values]], hostnames: t.Sequence[str]) -> d
 
 
 def _is_taken(label: str, addresses: t.Container[str]) -> bool:
-    """Whether a display name means another machine; tasks for the controller go to localhost."""
-    return label in addresses or label in LOCALHOST
+    """Whether a display name is no name for a host, or that of another; tasks for the controller go to localhost."""
+    return label in addresses or label in LOCALHOST or not HOST_NAME.fullmatch(label)
 
 
 def _variables(address: str, servers: list[Values], data: Values) -> Values:
@@ -238,8 +251,12 @@ def farm_name(farm: Values) -> str:
 
 
 def health_of(servers: t.Sequence[Values]) -> str:
-    """``up``, ``down``, ``degraded`` or ``unknown``, from the checks of every instance of the load balancer."""
-    statuses = [state.get("status") for server in servers for state in server["server_state"]]
+    """``up``, ``down``, ``degraded`` or ``unknown``, from the checks of every instance of the load balancer.
+
+    Before its first check HAProxy shows a server as UP, with the check status INI.
+    """
+    states = [state for server in servers for state in server["server_state"]]
+    statuses = [state.get("status") for state in states if state.get("check_status") != "INI"]
     up = [status in UP for status in statuses if status and status != NOT_CHECKED]
     if not up:
         return "unknown"

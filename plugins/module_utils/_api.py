@@ -32,6 +32,10 @@ try:
     OVH_IMPORT_ERROR = None
 except ImportError:
     OVH_IMPORT_ERROR = traceback.format_exc()
+except (configparser.Error, UnicodeDecodeError):
+    # python-ovh reads ovh.conf while it is imported, and its error shows the lines, secrets and all. find_settings
+    # reads the same files and says what is wrong.
+    OVH_IMPORT_ERROR = "ovh.conf can not be read"
 
 # Authentication forms, each complete by itself (python-ovh README; access_token as in Terraform's provider).
 AUTH_FORMS: tuple[tuple[str, ...], ...] = (
@@ -66,10 +70,11 @@ def find_settings(
 ) -> Settings:
     """Settings from module options, ``OVH_*`` environment and ovh.conf, strongest first.
 
-    The endpoint and the credentials are looked up apart. One source must hold one complete form of credentials: keys
-    of one source are never mixed with a client id of another.
+    The endpoint and the credentials are looked up apart. Keys of one source are never mixed with a client id of
+    another.
 
-    :raises InvalidInput: without endpoint or credentials, with half a set, or with two sets in one source.
+    :raises InvalidInput: without endpoint or credentials, with half a set, with two sets in one source, or with limits
+        that make no sense.
     """
     environment = os.environ if environment is None else environment
     config = _read_config(config_files)
@@ -84,13 +89,13 @@ def find_settings(
         ("the environment", {name: environment.get(f"OVH_{name.upper()}") for name in names}),
         ("ovh.conf", {name: config.get(endpoint, name, fallback=None) for name in names}),
     )
-    credentials = _pick_credentials(sources)
-    return Settings(
-        endpoint,
-        credentials,
-        timeout=float(options.get("timeout") or Settings.timeout),
-        retries=Settings.retries if options.get("retries") is None else int(options["retries"]),
-    )
+    timeout = Settings.timeout if options.get("timeout") is None else float(options["timeout"])
+    if timeout <= 0:
+        raise InvalidInput(f"timeout: {timeout:g} must be more than 0 seconds")
+    retries = Settings.retries if options.get("retries") is None else int(options["retries"])
+    if retries < 0:
+        raise InvalidInput(f"retries: {retries} must be 0 or more")
+    return Settings(endpoint, _pick_credentials(sources), timeout, retries)
 
 
 def _read_config(paths: t.Sequence[str]) -> configparser.RawConfigParser:

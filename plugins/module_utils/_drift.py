@@ -63,9 +63,12 @@ KINDS = {
 
 HIDDEN = "(hidden)"
 _SECRET_NAME = re.compile(r"passw(or)?d|secret|token|credential|api_?key|private_key", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+# A password in a URL may hold any sign; Postfix's static: tables name user and password.
+_USER_INFO = re.compile(r"(?<=://)\S+(?=@)|(?<=\bstatic:)[^\s:]+:\S+")
 # Said of a PROXY setting that smtp.yml would refuse to change (role smtp_load_balancer, preflight).
-CUTOVER_NOTE = "smtp.yml refuses to change this under live mail: use rollout.yml, or set allow_cutover: true"
+CUTOVER_NOTE = (
+    "where Postfix would change too, smtp.yml refuses this under live mail: use rollout.yml, or set allow_cutover: true"
+)
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,17 @@ def operation_findings(operation: t.Mapping[str, t.Any]) -> list[Values]:
     if operation["action"] == "delete":
         return [_finding(where, name, "surplus", "drift", identifier, found=_without_nulls(operation["before"]))]
     return [
-        _finding(where, name, "changed", "drift", identifier, field, declared, found, _note(operation, field))
+        _finding(
+            where,
+            name,
+            "changed",
+            "drift",
+            identifier,
+            field,
+            declared,
+            found,
+            _note(operation, field, declared, found),
+        )
         for field, declared, found in _changed_fields(operation)
     ]
 
@@ -171,13 +184,19 @@ def _changed_probe_fields(declared: Values, found: Values) -> t.Iterator[tuple[s
             yield f"probe.{field.name}", wanted, current
 
 
-def _note(operation: t.Mapping[str, t.Any], field: str) -> str:
+def _note(operation: t.Mapping[str, t.Any], field: str, declared: t.Any, found: t.Any) -> str:
+    # A server whose status changes too carries no mail now, or will not.
     under_live_mail = "status" not in operation["before"]
-    return CUTOVER_NOTE if field == "proxy_protocol_version" and under_live_mail else ""
+    turned_on_or_off = field == "proxy_protocol_version" and (declared is None) != (found is None)
+    return CUTOVER_NOTE if turned_on_or_off and under_live_mail else ""
 
 
 def _pending_findings(sources: Sources) -> list[Values]:
-    """Changes of others that wait: drift in the zones that the playbook would refresh, a notice in the others."""
+    """Changes of others that wait: drift in the zones that the playbook would refresh, a notice in the others.
+
+    Where it would refuse instead, it is not known what a correction brings.
+    """
+    would_be = "unknown" if sources.plan.get("failed") else "drift"
     waiting = _pending(sources)
     reached = set(sources.plan.get("foreign_changes") or ()) if "plan" in sources.plan else set(waiting)
     waiting.update(sources.plan.get("foreign_changes") or {})
@@ -186,7 +205,7 @@ def _pending_findings(sources: Sources) -> list[Values]:
             LOAD_BALANCER,
             f"zone {zone}",
             "pending",
-            "drift" if zone in reached else "notice",
+            would_be if zone in reached else "notice",
             field="pending changes",
             declared=0,
             found=number,

@@ -10,6 +10,7 @@ refers to what is not there.
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass, field
 
@@ -31,6 +32,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
     Values,
     check_sources,
     merge_probe,
+    ports_overlap,
     same,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import (
@@ -163,6 +165,31 @@ def frontends_after(plan: Plan, snapshot: Snapshot) -> list[EndFrontend]:
         if (observed.protocol, observed.id) not in named | deleted
     ]
     return untouched + plan.frontends
+
+
+def port_clashes(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """Pairs of frontends that would listen on the same port and address, at least one of them of the task, in words.
+
+    Whether the API refuses this is not known; where it does not, the connections go to one of the two. Needs a snapshot
+    with every frontend of every protocol.
+    """
+    return [
+        f"{one.key} (port {one.values['port']}) and {other.key} (port {other.values['port']})"
+        for one, other in itertools.combinations(frontends_after(plan, snapshot), 2)
+        if other in plan.frontends and _listen_alike(one, other)
+    ]
+
+
+def _listen_alike(one: EndFrontend, other: EndFrontend) -> bool:
+    if one.values.get("disabled") or other.values.get("disabled"):
+        return False
+    if (one.protocol == "udp") != (other.protocol == "udp"):
+        return False
+    if one.values["zone"] != other.values["zone"] and ALL_ZONES not in (one.values["zone"], other.values["zone"]):
+        return False
+    # One that names its addresses goes before one that listens on all: that is no clash.
+    addresses = [set(frontend.values.get("dedicated_ipfo") or [""]) for frontend in (one, other)]
+    return bool(addresses[0] & addresses[1]) and ports_overlap(one.values["port"], other.values["port"])
 
 
 def unwatchable(plan: Plan) -> list[str]:
@@ -301,7 +328,8 @@ class _Planner:
             if users:
                 raise InvalidInput(
                     f"farm {object_key(farm.protocol, farm.values)} can not be deleted: it is the default farm of "
-                    f"{', '.join(users)}; delete the frontend or give it another default farm in the same task"
+                    f"{', '.join(users)}; delete the frontend or give it another default farm, before or in one task "
+                    "of load_balancer"
                 )
 
     # Servers
@@ -638,7 +666,8 @@ def _farm_by_name(frontend: DesiredFrontend, zone: str | None, farms: t.Sequence
     what = f'{frontend.where}: default_farm "{frontend.default_farm}"'
     if found:
         ids = ", ".join(f"{farm.ref.id or 'new'} (zone {farm.values['zone']})" for farm in found)
-        raise InvalidInput(f"{what} is the name of {len(found)} farms: {ids}; say which with default_farm_id")
+        remedy = "say which with default_farm_id" if all(farm.ref.id for farm in found) else "give each its own name"
+        raise InvalidInput(f"{what} is the name of {len(found)} farms: {ids}; {remedy}")
     if alike:
         zones = ", ".join(sorted({farm.values["zone"] for farm in alike}))
         raise InvalidInput(

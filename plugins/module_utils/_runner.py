@@ -19,6 +19,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._planner import (
     Plan,
     deployment_gaps,
     make_plan,
+    port_clashes,
     unsafe_drains,
     unwatchable,
 )
@@ -69,15 +70,17 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
 
 
 def _asked_zones(zones: list[str] | None, snapshot: Snapshot) -> set[str]:
-    if zones is None or ALL_ZONES in zones:
+    if zones is None:
         return set(snapshot.zones)
+    if not zones:
+        raise InvalidInput("zones is empty: name zones, or leave it out to refresh every zone")
     asked = {check_zone(zone, "zones") for zone in zones}
-    unknown = sorted(asked - set(snapshot.zones))
+    unknown = sorted(asked - {*snapshot.zones, ALL_ZONES})
     if unknown:
         raise InvalidInput(
-            f"zones: {', '.join(unknown)} is not a zone of this service; use {', '.join(snapshot.zones)}"
+            f"zones: {', '.join(unknown)} is not a zone of this service; use {', '.join(snapshot.zones)} or {ALL_ZONES}"
         )
-    return asked
+    return set(snapshot.zones) if ALL_ZONES in asked else asked
 
 
 def connect(module: NullAwareModule) -> tuple[Api, Reader]:
@@ -85,12 +88,14 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
 
     :raises InvalidInput: without service name or credentials.
     """
-    if OVH_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
     service_name = (module.params["service_name"] or "").strip()
     if not service_name:
         raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")
+    if module.params.get("wait_timeout", 1) <= 0:
+        raise InvalidInput("wait_timeout must be more than 0 seconds; wait: false does not wait at all")
     settings = find_settings(module.params)
+    if OVH_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
     # Credentials from the environment or ovh.conf must not be shown either.
     module.no_log_values.update(value for name, value in settings.credentials.items() if name != "client_id")
     api = Api(settings)
@@ -123,12 +128,15 @@ class _Run:
         plan = make_plan(self._desired, snapshot)
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
-        self._check(plan, snapshot, foreign, zones)
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
         self._result["service"].update(service_name=snapshot.service_name, zones=snapshot.zones)
-        self._describe(plan, foreign, zones)
         if self._module.check_mode:
+            # Before the checks: what differs is worth knowing also where the run would refuse to correct it.
+            self._describe(plan, foreign, zones)
+            self._check(plan, snapshot, foreign, zones)
             return
+        self._check(plan, snapshot, foreign, zones)
+        self._describe(plan, foreign, zones)
         refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
         executor = self._write(plan, refresher)
         self._make_live(plan, snapshot, zones, executor, refresher)
@@ -156,6 +164,8 @@ class _Run:
         if zones:
             self._reader.add_all_frontends(snapshot)
             check_deployable(plan, snapshot)
+            for clash in port_clashes(plan, snapshot):
+                self._module.warn(f"two frontends listen on the same port: {clash}; remove or disable one")
 
     def _check_drains(self, plan: Plan, snapshot: Snapshot) -> None:
         unsafe = unsafe_drains(plan, snapshot)
@@ -182,7 +192,7 @@ class _Run:
             refreshed_zones=sorted(zones),
             diff=_diff(plan, foreign if zones else {}),
         )
-        if foreign and zones:
+        if foreign and zones and self._options["foreign_changes"] == "apply":
             listed = ", ".join(f"{number} in {zone}" for zone, number in foreign.items())
             self._module.warn(f"changes that this run did not make were waiting and go live with it: {listed}")
 

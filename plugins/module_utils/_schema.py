@@ -13,6 +13,7 @@ Source: OVHcloud's published schema of ``/ipLoadbalancing`` and the Load Balance
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import typing as t
 from dataclasses import dataclass
 
@@ -111,6 +112,12 @@ def _check_port_range(part: str, where: str) -> tuple[int, ...]:
     if len(numbers) == 2 and numbers[0] >= numbers[1]:
         raise InvalidInput(f'{where}: range "{part.strip()}" must increase; write the lower port first')
     return tuple(numbers)
+
+
+def ports_overlap(one: str, other: str) -> bool:
+    """Whether two frontends' ports, in the form of ``check_ports``, have one in common."""
+    ranges = [[tuple(map(int, part.split("-"))) for part in ports.split(",")] for ports in (one, other)]
+    return any(a[0] <= b[-1] and b[0] <= a[-1] for a, b in itertools.product(*ranges))
 
 
 def check_ipv4(value: str, where: str) -> str:

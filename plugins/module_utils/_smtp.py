@@ -263,6 +263,7 @@ def missed_expectations(
     code: int | None = None,
     banner: str | None = None,
     capabilities: Sequence[str] = (),
+    ehlo_code: int | None = None,
     rcpt_code: int | None = None,
     accepted: bool | None = None,
 ) -> list[str]:
@@ -277,11 +278,12 @@ def missed_expectations(
     absent = [name for name in capabilities if name.lower() not in transcript.capabilities]
     if absent:
         missed.append(f"expected {', '.join(absent)} among the capabilities{because}")
-    answers = [reply for reply in transcript.replies if reply.command == "RCPT"]
-    wrong = [reply for reply in answers if reply.code != rcpt_code]
-    if rcpt_code is not None and (wrong or not answers):
-        got = f"{wrong[0].code} {wrong[0].text}" if wrong else "no answer to it"
-        missed.append(f"expected {rcpt_code} for each recipient, got {got}{because}")
+    for command, what, wanted in (("EHLO", "EHLO", ehlo_code), ("RCPT", "each recipient", rcpt_code)):
+        answers = [reply for reply in transcript.replies if reply.command == command]
+        wrong = [reply for reply in answers if reply.code != wanted]
+        if wanted is not None and (wrong or not answers):
+            got = f"{wrong[0].code} {wrong[0].text}" if wrong else "no answer to it"
+            missed.append(f"expected {wanted} for {what}, got {got}{because}")
     if accepted is not None and transcript.accepted != accepted:
         last = transcript.replies[-2:-1] or transcript.replies
         got = f"{last[0].command} was answered {last[0].code} {last[0].text}" if last else f"got {said}"

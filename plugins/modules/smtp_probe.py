@@ -105,6 +105,12 @@ options:
   expect_banner:
     description: A regular expression that the server's greeting must contain.
     type: str
+  expect_ehlo_code:
+    description:
+      - The code that C(EHLO) must be answered with, for example V(250).
+      - A server that gets a PROXY header which it does not expect greets with V(220), and takes the header for the
+        first command.
+    type: int
   expect_capabilities:
     description: Names that the answer to C(EHLO) must list, for example V(STARTTLS).
     type: list
@@ -269,6 +275,7 @@ ARGUMENTS: dict[str, Any] = {
     "body": {"type": "str"},
     "expect_code": {"type": "int"},
     "expect_banner": {"type": "str"},
+    "expect_ehlo_code": {"type": "int"},
     "expect_capabilities": {"type": "list", "elements": "str", "default": []},
     "expect_rcpt_code": {"type": "int"},
     "expect_accepted": {"type": "bool"},
@@ -334,6 +341,7 @@ def probe(params: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], lis
             code=params["expect_code"],
             banner=params["expect_banner"],
             capabilities=params["expect_capabilities"],
+            ehlo_code=params["expect_ehlo_code"],
             rcpt_code=params["expect_rcpt_code"],
             accepted=None if check_mode else params["expect_accepted"],
         )

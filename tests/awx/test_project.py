@@ -64,11 +64,25 @@ def test_each_playbook_finds_what_it_imports(simulator: Running, playbook: Path)
     assert done.returncode == 0, done.stderr
 
 
-def test_a_teardown_wants_the_name_of_the_load_balancer(simulator: Running) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((), None),
+        (("--limit", "mx1.example.com"), None),
+        (("-e", "smtp_load_balancer_service_name=another"), "another"),
+        (("-e", "smtp_load_balancer_service_name="), "the name of a load balancer"),
+    ],
+)
+def test_a_teardown_wants_the_name_of_the_load_balancer(
+    simulator: Running, arguments: tuple[str, ...], name: str | None
+) -> None:
     before = simulator.admin("GET", "staged")
-    done = run(simulator, "ansible-playbook", "-i", "inventory/hosts.yml", "playbooks/teardown.yml")
+    confirmed = ("-e", f"teardown_confirm={simulator.service}") if name else ()
+    done = run(
+        simulator, "ansible-playbook", "-i", "inventory/hosts.yml", "playbooks/teardown.yml", *confirmed, *arguments
+    )
     assert done.returncode != 0
-    assert f"teardown_confirm is not {simulator.service}" in done.stdout + done.stderr
+    assert f"teardown_confirm is not {name or simulator.service}" in " ".join((done.stdout + done.stderr).split())
     assert simulator.admin("GET", "staged") == before
 
 

@@ -467,6 +467,15 @@ def test_a_workflow_can_branch_on_the_result(clean: Scene) -> None:
     clean.is_clean = True
 
 
+def test_an_api_that_refuses_leaves_a_reason_for_every_backend(clean: Scene) -> None:
+    refused = clean.report(OVH_CONSUMER_KEY="nobody")
+    assert refused.play.status == 0, refused.play.output
+    assert "undefined" not in refused.play.output
+    unknown = {where for where, _object, _field, kind in refused.at("unknown") if kind == "failed"}
+    assert unknown == {BALANCER, *clean.lab.backends}
+    clean.is_clean = True
+
+
 def test_a_run_with_a_limit_says_whom_it_left_out(clean: Scene) -> None:
     one, two = clean.lab.backends
     limited = clean.report("--limit", one)

@@ -152,6 +152,43 @@ def test_an_inventory_without_backends_is_an_error(lab: Lab, tmp_path: Path) -> 
     assert "smtp_backends" in played.stdout
 
 
+def test_no_zone_at_all_is_an_error(converged: Lab) -> None:
+    """The plan would be empty, and so nothing would stand in the way of a Postfix without the header."""
+    played = converged.play(
+        SMTP, "-e", '{"smtp_load_balancer_zones": [], "smtp_load_balancer_proxy_protocol_version": null}'
+    )
+    assert played.status != 0
+    assert "smtp_load_balancer_zones is empty" in played.output
+    assert not any(played.changed.values()), played.output
+
+
+def test_the_proof_fails_where_postfix_takes_the_header_for_a_command(converged: Lab, tmp_path: Path) -> None:
+    proof = tmp_path / "proof.yml"
+    proof.write_text(PROOF)
+    for host in converged.backends:
+        converged.shell(host, "postconf -PX smtp/inet/smtpd_upstream_proxy_protocol && postfix reload")
+    try:
+        await_result(lambda: "expected 250 for EHLO, got 5" in converged.play(str(proof)).output)
+    finally:
+        repaired = converged.play(SMTP)
+    assert repaired.status == 0, repaired.output
+    assert converged.play(str(proof)).status == 0
+
+
+PROOF = f"""
+- name: Confirm
+  hosts: smtp_backends
+  gather_facts: false
+  tasks:
+    - name: Confirm by SMTP
+      ansible.builtin.import_role:
+        name: mailops.ovh_iplb.smtp_load_balancer
+        tasks_from: confirm
+      vars:
+        smtp_load_balancer_address: {SERVICE_ADDRESS}
+"""
+
+
 def test_a_backend_whose_postfix_failed_is_not_added(converged: Lab) -> None:
     failing, working = converged.backends[0], converged.backends[1]
     farm = converged.api("GET", "{service}/tcp/farm")[0]

@@ -204,6 +204,8 @@ def test_waiting_changes_are_drift_where_the_playbook_refreshes_and_a_notice_els
         ("zone gra", "pending changes")
     ]
     assert not build_report(elsewhere)["drift_found"]
+    refused = replace(there, plan={**there.plan, "failed": True, "msg": "changes are waiting"})
+    assert keys(build_report(refused)["findings"], kind="pending", level="unknown") == [("zone gra", "pending changes")]
 
 
 REFUSED = {"failed": True, "msg": "403: not allowed"}
@@ -316,6 +318,9 @@ def test_a_certificate_near_its_end_is_a_notice(days: int, note: str | None) -> 
         ("my_relay_passwd", "hunter2"),
         ("api_token", ["hunter2"]),
         ("anything", "ldap://user:hunter2@192.0.2.1/"),
+        ("anything", "ldap://user:hunter2@hunter2@192.0.2.1/"),
+        ("anything", "https://user:hun/hunter2@192.0.2.1/"),
+        ("relay", "static:user:hunter2"),
         ("virtual", {"secret": "hunter2"}),
     ],
 )

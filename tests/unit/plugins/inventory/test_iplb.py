@@ -86,7 +86,8 @@ def test_hosts_are_named_by_display_name_where_it_means_one_machine(inventory: I
     inventory.server(farm, "192.0.2.14")
     inventory.server(farm, "192.0.2.15", displayName="localhost")
     inventory.server(farm, "192.0.2.16", displayName="192.0.2.14")
-    addresses = {f"192.0.2.{number}" for number in range(12, 17)}
+    inventory.server(farm, "192.0.2.17", displayName="{{ lookup('pipe', 'id') }}")
+    addresses = {f"192.0.2.{number}" for number in range(12, 18)}
     assert set(inventory.hosts()) == {"mx1.example.com", *addresses}
     assert set(inventory.hosts(hostnames=["address"])) == {"192.0.2.11", *addresses}
 
@@ -117,6 +118,16 @@ def test_health_is_that_of_the_load_balancer(inventory: Inventory) -> None:
 )
 def test_health_of_several_checks(statuses: list[str | None], health: str) -> None:
     assert health_of([{"server_state": [{"status": status}]} for status in statuses]) == health
+
+
+def test_a_server_counts_as_up_only_after_its_first_check() -> None:
+    unchecked = {"status": "UP", "check_status": "INI"}
+    assert health_of([{"server_state": [unchecked]}]) == "unknown"
+    assert health_of([{"server_state": [unchecked, {"status": "DOWN", "check_status": "L4CON"}]}]) == "down"
+
+
+def test_a_misspelt_option_is_named(inventory: Inventory) -> None:
+    assert "servicename is not an option of mailops.ovh_iplb.iplb" in inventory.error(servicename="loadbalancer-0")
 
 
 def test_groups_and_variables_of_ones_own(inventory: Inventory) -> None:

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -115,6 +117,21 @@ def test_a_broken_file_is_named_without_its_content(tmp_path: Path, content: str
 def test_timeout_and_retries(options: dict[str, Any], expected: tuple[float, int]) -> None:
     found = find_settings({"endpoint": "ovh-eu", **TOKEN, **options}, {}, [])
     assert (found.timeout, found.retries) == expected
+
+
+@pytest.mark.parametrize(("name", "value"), [("timeout", 0), ("timeout", -5), ("retries", -1)])
+def test_limits_that_make_no_sense_are_named(name: str, value: int) -> None:
+    with pytest.raises(InvalidInput, match=f"{name}: {value} must be"):
+        find_settings({"endpoint": "ovh-eu", **TOKEN, name: value}, {}, [])
+
+
+def test_a_broken_file_does_not_keep_the_module_from_loading(tmp_path: Path) -> None:
+    """python-ovh reads ovh.conf while it is imported, and its error quotes the lines."""
+    (tmp_path / "ovh.conf").write_text("[default]\nendpoint=ovh-eu\napplication_secret the-secret\n")
+    program = f"from {_api.__name__} import find_settings; find_settings({{}})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "InvalidInput: ovh.conf can not be read: ParsingError; correct or remove the file" in done.stderr
+    assert "the-secret" not in done.stderr
 
 
 @pytest.mark.parametrize("credentials", [KEYS, CLIENT, TOKEN])

@@ -15,6 +15,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._planner import (
     Plan,
     deployment_gaps,
     make_plan,
+    port_clashes,
     unsafe_drains,
     unwatchable,
 )
@@ -525,6 +526,30 @@ def test_a_redirection_or_a_route_with_rules_leads_somewhere(api: FakeApi) -> No
     assert deployment_gaps(plan(api), whole(api)) == ["frontend tcp/gra/smtp would have no default farm"]
     api.routes["tcp"][1]["rules"] = [{"field": "source"}]
     assert deployment_gaps(plan(api), whole(api)) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "clashes"),
+    [
+        ({"port": "25"}, True),
+        ({"port": "20-30"}, True),
+        ({"port": "24,26-30"}, False),
+        ({"port": "25", "protocol": "http"}, True),
+        ({"port": "25", "protocol": "udp"}, False),
+        ({"port": "25", "zone": "all"}, True),
+        ({"port": "25", "zone": "rbx"}, False),
+        ({"port": "25", "disabled": True}, False),
+        ({"port": "25", "dedicatedIpfo": ["198.51.100.25/32"]}, False),
+    ],
+)
+def test_frontends_that_share_a_port_are_named(api: FakeApi, other: Values, clashes: bool) -> None:
+    add_farm(api)
+    add_frontend(api, displayName="other", **other)
+    made = plan(api, frontends=[{"display_name": "smtp", "zone": "gra", "port": "25", "default_farm": "smtp"}])
+    found = port_clashes(made, whole(api))
+    assert bool(found) is clashes
+    assert all("other" in clash and "tcp/gra/smtp (port 25)" in clash for clash in found)
+    assert port_clashes(plan(api), whole(api)) == []
 
 
 def test_health_can_be_awaited_only_of_what_is_probed(api: FakeApi) -> None:

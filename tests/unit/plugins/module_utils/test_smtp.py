@@ -166,9 +166,11 @@ def test_greeting_and_refusal_tell_the_two_kinds_of_listener_apart() -> None:
 def test_expectations_are_judged_in_words() -> None:
     with serving(Mailbox()) as port:
         transcript = converse(Talk("127.0.0.1", port, mail_from="", rcpt_to=["a@other.example"]))
-    met: dict[str, Any] = {"code": 220, "banner": "test.*server", "capabilities": ["8BITMIME"], "rcpt_code": 554}
+    met: dict[str, Any] = {"code": 220, "banner": "test.*server", "capabilities": ["8BITMIME"], "ehlo_code": 250}
+    met["rcpt_code"] = 554
     assert missed_expectations(transcript, accepted=False, **met) == []
-    for name, value in {"code": 421, "banner": "^Postfix", "capabilities": ["CHUNKING"], "rcpt_code": 250}.items():
+    missed: dict[str, Any] = {"code": 421, "banner": "^Postfix", "capabilities": ["CHUNKING"], "rcpt_code": 250}
+    for name, value in {**missed, "ehlo_code": 500}.items():
         assert missed_expectations(transcript, **{**met, name: value})
     assert missed_expectations(transcript, accepted=True)
 

@@ -68,7 +68,13 @@ INPUTS = [
     farm('"new"', 'zone "sbg" is not a zone of this service', "gra, rbx or all", zone="sbg"),
     farm("zone is empty", "gra", zone=""),
     frontend('"new"', 'zone "sbg" is not a zone of this service', zone="sbg", default_farm=None, refresh=False),
-    bad("refresh", "zones: sbg is not a zone of this service", "gra, rbx", zones=["sbg"]),
+    bad("refresh", "zones: sbg is not a zone of this service", "gra, rbx or all", zones=["sbg"]),
+    bad("refresh", "zones: sbg is not a zone of this service", zones=["all", "sbg"]),
+    bad("refresh", "zones is empty", "leave it out", zones=[]),
+    bad("refresh", "wait_timeout must be more than 0 seconds", "wait: false", wait_timeout=0),
+    farm("wait_timeout must be more than 0 seconds", wait_timeout=-1),
+    farm("timeout: -5 must be more than 0 seconds", timeout=-5),
+    farm("retries: -1 must be 0 or more", retries=-1),
     # Ports
     farm('"new": port: 0', "1 to 49151", port=0),
     farm('"new": port: 70000', "1 to 49151", port=70000),
@@ -159,7 +165,13 @@ INPUTS = [
     frontend("would have no default farm", display_name="smtp", port="25", default_farm=None),
     frontend("would have no default farm", default_farm=None, disabled=True),
     bad("frontend", "the service would have no frontend", "refresh: false", display_name="smtp", state="absent"),
-    bad("farm", "is the default farm of tcp/gra/smtp", "same task", display_name="smtp", state="absent"),
+    bad(
+        "farm",
+        "is the default farm of tcp/gra/smtp",
+        "in one task of load_balancer",
+        display_name="smtp",
+        state="absent",
+    ),
     whole("is the default farm of tcp/gra/smtp", farms=[FARM], purge_farms=True),
     server(
         "nothing probes tcp/gra/smtp/192.0.2.12:25, tcp/gra/smtp/192.0.2.11:25", "probe: true", wait_for_healthy=True

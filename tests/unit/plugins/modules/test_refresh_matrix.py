@@ -129,6 +129,8 @@ def test_what_others_changed_is_not_published_when_refused(deployed: Service) ->
         assert "waiting in zone gra (1)" in message
         assert "mailops.ovh_iplb.refresh (zones: [gra])" in message
     assert deployed.fail("server", **server) == message, "a run without changes of its own would have published them"
+    planned = deployed.failure("server", check=True, **server, weight=0)["plan"]
+    assert [item["after"] for item in planned] == [{"weight": 0}], "a drift report names what differs all the same"
     assert (deployed.writes(), deployed.everything()) == ([], before)
     assert deployed.run("server", **{**server, "zone": "rbx"}, weight=0)["refreshed_zones"] == ["rbx"]
     assert deployed.run("server", **server, refresh=False, weight=0)["changed"]

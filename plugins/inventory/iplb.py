@@ -148,10 +148,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return data
 
     def _read(self, service_name: str) -> Values:
-        settings = find_settings({name: self._connection_option(name) for name in connection_options()})
         if OVH_IMPORT_ERROR:
             raise AnsibleParserError(missing_required_lib("ovh"))
-        api = Api(settings)
+        api = Api(find_settings({name: self._connection_option(name) for name in connection_options()}))
         return gather(api, Reader(api, service_name), ["farms"])
 
     def _connection_option(self, name: str) -> t.Any:

@@ -34,8 +34,8 @@ except ImportError:
     OVH_IMPORT_ERROR = traceback.format_exc()
 except (configparser.Error, UnicodeDecodeError):
     # python-ovh reads ovh.conf while it is imported, and its error shows the lines, secrets and all. find_settings
-    # reads the same files and says what is wrong.
-    OVH_IMPORT_ERROR = "ovh.conf can not be read"
+    # reads the same files before anything else, and says what is wrong.
+    OVH_IMPORT_ERROR = None
 
 # Authentication forms, each complete by itself (python-ovh README; access_token as in Terraform's provider).
 AUTH_FORMS: tuple[tuple[str, ...], ...] = (

@@ -265,6 +265,7 @@ class _Planner:
         ]
         for end, farm, observed in farms:
             self._servers(end, farm, observed)
+        self._reach_what_is_gone([*farm_pairs, *frontend_pairs])
         gone = self._to_go(farm_pairs, snapshot.farms, desired.purge_farms)
         all_farms = [item[0] for item in farms] + self._other_farms(farm_pairs, gone)
         frontends = [self._frontend(item, observed, all_farms) for item, observed in frontend_pairs if item.present]
@@ -461,6 +462,15 @@ class _Planner:
         return known or FarmRef(frontend.protocol, f"{frontend.protocol}/{farm_id}", farm_id)
 
     # Shared
+
+    def _reach_what_is_gone(self, pairs: t.Sequence[tuple[DesiredObject, Observed | None]]) -> None:
+        """What an earlier run deleted may not be live yet: the zones where it was are the task's all the same."""
+        for wanted, observed in pairs:
+            is_gone = not wanted.present or (isinstance(wanted, DesiredFarm) and _nothing_to_remove_from(wanted, None))
+            if observed is None and is_gone:
+                self._zones_of(wanted.zone or ALL_ZONES)
+        if self._desired.purge_farms or self._desired.purge_frontends:
+            self._zones_of(ALL_ZONES)
 
     def _to_go(
         self, pairs: t.Sequence[tuple[DesiredObject, Observed | None]], existing: t.Sequence[Observed], purge: bool

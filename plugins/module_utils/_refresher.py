@@ -75,6 +75,20 @@ class Refresher:
         """
         return self._wait_for_running(_Deadline(self._timeout))
 
+    def settle(self, zones: t.Collection[str], service_zones: t.Collection[str]) -> None:
+        """Wait for a refresh that somebody started before: what no longer waits for one need not be live yet.
+
+        :raises RefreshFailed: when it takes too long, or leaves changes waiting in these zones.
+        """
+        if not self.wait_for_running():
+            return
+        waiting = self._still_waiting(set(zones), set(service_zones))
+        if waiting:
+            raise RefreshFailed(
+                f"the refresh that was running left changes waiting in {', '.join(sorted(waiting))}; run again",
+                tasks=self.tasks,
+            )
+
     def _refresh_once(self, zones: set[str], service_zones: set[str], wait: bool) -> None:
         # One refresh without zone covers all zones, as in OVHcloud's own web client.
         targets = [None] if zones == service_zones else sorted(zones)

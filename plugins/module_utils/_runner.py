@@ -88,14 +88,14 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
 
     :raises InvalidInput: without service name or credentials.
     """
+    if OVH_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
     service_name = (module.params["service_name"] or "").strip()
     if not service_name:
         raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")
     if module.params.get("wait_timeout", 1) <= 0:
         raise InvalidInput("wait_timeout must be more than 0 seconds; wait: false does not wait at all")
     settings = find_settings(module.params)
-    if OVH_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
     # Credentials from the environment or ovh.conf must not be shown either.
     module.no_log_values.update(value for name, value in settings.credentials.items() if name != "client_id")
     api = Api(settings)
@@ -212,6 +212,8 @@ class _Run:
         try:
             if zones:
                 refresher.refresh(zones, snapshot.zones, self._options["wait"])
+            elif plan.zones and self._options["refresh"] and self._options["wait"]:
+                refresher.settle(plan.zones, snapshot.zones)
             if self._options["wait_for_healthy"]:
                 refresher.wait_for_healthy([(farm.ref.protocol, executor.farm_id(farm.ref)) for farm in plan.farms])
         finally:

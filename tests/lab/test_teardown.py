@@ -33,7 +33,8 @@ class Story:
     last_left: dict[str, Any]
     postfix_left: list[str]
     again: Play
-    beside: Play  # all, with a frontend of others
+    stuck: Play  # all, with a frontend of others, and a refresh that ends in an error
+    beside: Play  # the same again, and the refresh works
     beside_left: dict[str, Any]
     elsewhere: Play  # from nothing to a service again, while another farm sends to a host without a header
 
@@ -67,6 +68,9 @@ def story(farm: Lab) -> Story:
     for zone, address in farm.status["service_addresses"].items():
         assert farm.send(CLIENTS[0], f"through {zone}", address)["accepted"]
         await_result(lambda zone=zone: farm.find(f"through {zone}"))  # type: ignore[misc]
+    farm.simulator("PUT", "switches", {"task_outcome": "error"})
+    stuck = farm.play(TEARDOWN, *ZONES)
+    farm.simulator("PUT", "switches", {"task_outcome": "done"})
     beside, beside_left = farm.play(TEARDOWN, *ZONES), live(farm)
 
     by_hand(farm)
@@ -82,6 +86,7 @@ def story(farm: Lab) -> Story:
         last_left,
         postfix_left,
         again,
+        stuck,
         beside,
         beside_left,
         elsewhere,
@@ -167,6 +172,14 @@ def test_postfix_is_what_it_was(story: Story) -> None:
 def test_a_second_teardown_changes_nothing(story: Story) -> None:
     require(story.again)
     assert story.again.is_idle, story.again.output
+
+
+def test_a_teardown_that_did_not_go_live_leaves_postfix_and_is_made_good(story: Story) -> None:
+    """The objects are gone, but until a refresh works the load balancer goes on sending headers."""
+    assert story.stuck.status != 0
+    assert "Forget the load balancer" not in story.stuck.output
+    require(story.beside)
+    assert [farm["displayName"] for farm in story.beside_left["tcp/farm"]] == ["other"]
 
 
 def test_beside_other_frontends_nothing_is_kept(story: Story) -> None:

@@ -59,6 +59,7 @@ SWITCHES = (
     Switch("writes_during_refresh", REFUSE, "accept", "writes while a refresh runs; refuse is 409"),
     # Pending changes
     Switch("pending_counting", ("writes", "objects", "difference"), "writes", "what a pending change is"),
+    Switch("pending_over", ("done", "started"), "done", "when what a refresh takes live no longer waits"),
     Switch("pending_zero_entries", ON_OFF, "off", "zones without changes appear with number 0"),
     Switch("noop_put_counts", ON_OFF, "off", "a PUT that changes nothing counts as a change"),
     Switch(

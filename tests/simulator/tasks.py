@@ -48,6 +48,9 @@ class Refresher:
             self._refuse_empty()
         task = Task(next(self.ids), zones, sim.date(), effective=not busy)
         sim.state.tasks[task.id] = task
+        if sim.switches["pending_over"] == "started":
+            for name in zones:
+                sim.state.pending.pop(name, None)
         self._start(task)
         return task
 

@@ -121,6 +121,13 @@ def test_pending_zero_entries(service: Service) -> None:
     assert service.pending() == {"gra": 0, "rbx": 0}
 
 
+def test_pending_over(deployable: Service) -> None:
+    deployable.simulator.switch(pending_over="started", refresh_seconds=300)
+    task = deployable.post("refresh")
+    assert deployable.pending() == {}
+    assert deployable.get(f"task/{task['id']}")["status"] != "done"
+
+
 def test_noop_put_counts(service: Service) -> None:
     farm = service.farm()
     service.put(f"tcp/farm/{farm}", port=25)

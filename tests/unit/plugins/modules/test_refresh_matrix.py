@@ -84,6 +84,47 @@ def test_what_an_interrupted_run_staged_goes_live_with_the_next(deployed: Servic
     assert not deployed.run("load_balancer", **both(balance="source"))["changed"]
 
 
+GONE: Values = {"display_name": "smtp", "state": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("task", "zones"),
+    [
+        ({"farms": [{**GONE, "zone": "rbx"}], "frontends": [{**GONE, "zone": "rbx"}]}, ["rbx"]),
+        (
+            {"farms": [farm("gra")], "purge_farms": True, "frontends": [frontend("gra")], "purge_frontends": True},
+            ["rbx"],
+        ),
+    ],
+    ids=["absent", "purge"],
+)
+def test_a_deletion_that_an_interrupted_run_staged_goes_live_with_the_next(
+    deployed: Service, task: Values, zones: list[str]
+) -> None:
+    """Its objects are not there any more, but the load balancer still sends mail to them."""
+    deployed.run("load_balancer", **task, refresh=False)
+    assert deployed.live("rbx", "tcp/farm")
+    done = deployed.run("load_balancer", **task)
+    assert (done["changed"], done["plan"], done["refreshed_zones"]) == (True, [], zones)
+    assert not deployed.live("rbx", "tcp/farm")
+    assert not deployed.run("load_balancer", **task)["changed"]
+
+
+def test_a_server_deleted_with_its_farm_goes_with_the_next_run_too(deployed: Service) -> None:
+    deployed.run("load_balancer", farms=[{**GONE, "zone": "rbx"}], frontends=[{**GONE, "zone": "rbx"}], refresh=False)
+    deployed.run("server", farm="smtp", zone="rbx", address="192.0.2.11", state="absent")
+    assert not deployed.live("rbx", "tcp/farm")
+
+
+def test_a_run_without_changes_waits_for_the_refresh_of_an_earlier_one(deployed: Service) -> None:
+    deployed.simulator.switch(refresh_seconds=600, pending_over="started")
+    change: Values = {"display_name": "smtp", "zone": "gra", "balance": "source"}
+    deployed.run("farm", **change, wait=False)
+    assert deployed.api("GET", "pendingChanges") == []
+    assert not deployed.run("farm", **change)["changed"]
+    assert live_balance(deployed) == ["source", None]
+
+
 @pytest.mark.parametrize("switches", SWITCHED, ids=str)
 def test_an_object_in_all_zones_is_live_in_all(service: Service, switches: Values) -> None:
     service.simulator.reset(**switches)

@@ -113,7 +113,7 @@ class Lab:
             process = subprocess.Popen(
                 self._exec("controller", program, "-i", inventory.name, playbook, *arguments),
                 cwd=cwd,
-                env={**self.variables, **self._environment(), **environment},
+                env={**self.variables, **self.environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -130,7 +130,7 @@ class Lab:
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """A call behind the collection's back; ``{service}`` in the path stands for the service."""
         arguments = [json.dumps(body)] if body is not None else []
-        environment = [f"{name}={value}" for name, value in self._environment().items() if name.startswith("OVH_")]
+        environment = [f"{name}={value}" for name, value in self.environment().items() if name.startswith("OVH_")]
         call = [sys.executable, str(HERE / "call_api.py"), method, path, *arguments]
         return json.loads(self.run("controller", "env", *environment, *call).stdout)
 
@@ -173,7 +173,7 @@ class Lab:
     def _exec(self, host: str, *command: str | Path) -> list[str]:
         return [sys.executable, str(LAB), "exec", host, "--", *map(str, command)]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         api = self.status["api"]
         return {
             "OVH_ENDPOINT": api["url"],

@@ -90,6 +90,8 @@ class Desired:
             farm_names=frozenset(farm.name for farm in self.farms if farm.name and self._needs_servers(farm)),
             farm_ids=frozenset(farm.id for farm in self.farms if farm.id and self._needs_servers(farm)),
             every_server=self.purge_farms,
+            farm_routes=frozenset(farm.protocol for farm in self.farms if not farm.present)
+            | (self.purge_protocols if self.purge_farms else frozenset()),
         )
 
     @staticmethod

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._api import Api
@@ -15,6 +16,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import Va
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Reader
 
 CREATION_ATTEMPTS = 3
+# A gateway that gave up does not stop the request behind it: its object may still come.
+LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0)
 
 
 class Executor:
@@ -71,12 +74,21 @@ class Executor:
             try:
                 return self._api.post(path, body)[operation.resource.id_api]
             except LostAnswer as lost:
-                existing = self._find_created(operation, path, body)
+                existing = self._await_created(operation, path, body)
                 if existing is not None:
                     return existing
                 if attempt == CREATION_ATTEMPTS - 1:
                     raise lost
         raise AssertionError("unreachable")
+
+    def _await_created(self, operation: Operation, path: str, body: Values) -> int | None:
+        existing = self._find_created(operation, path, body)
+        for pause in LOOK_AGAIN_SECONDS:
+            if existing is not None:
+                break
+            time.sleep(pause)
+            existing = self._find_created(operation, path, body)
+        return existing
 
     def _find_created(self, operation: Operation, path: str, body: Values) -> int | None:
         """The object that a request without answer created after all: new, and just as it was sent."""

@@ -332,6 +332,12 @@ class _Planner:
                     f"{', '.join(users)}; delete the frontend or give it another default farm, before or in one task "
                     "of load_balancer"
                 )
+            routes = sorted(str(route) for identity, route in self._snapshot.farm_routes if identity == farm.identity)
+            if routes:
+                raise InvalidInput(
+                    f"farm {object_key(farm.protocol, farm.values)} can not be deleted: the {farm.protocol} routes "
+                    f"{', '.join(routes)} lead to it; delete them or lead them elsewhere first"
+                )
 
     # Servers
 

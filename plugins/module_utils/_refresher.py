@@ -78,10 +78,15 @@ class Refresher:
     def settle(self, zones: t.Collection[str], service_zones: t.Collection[str]) -> None:
         """Wait for a refresh that somebody started before: what no longer waits for one need not be live yet.
 
-        :raises RefreshFailed: when it takes too long, or leaves changes waiting in these zones.
+        :raises RefreshFailed: when it fails, takes too long, or leaves changes waiting in these zones.
         """
-        if not self.wait_for_running():
+        running = self._running()
+        if not running:
             return
+        for identifier in running:
+            task = self._task(identifier)
+            if task and (not task["zones"] or set(task["zones"]) & set(zones)):
+                self._follow(task)
         waiting = self._still_waiting(set(zones), set(service_zones))
         if waiting:
             raise RefreshFailed(
@@ -115,14 +120,26 @@ class Refresher:
             if not deadline.sleep():
                 raise RefreshFailed(f"no refresh could be started within {self._timeout:g} s: {reason}")
 
+    def _running(self) -> list[int]:
+        return [
+            task
+            for status in ("todo", "doing")
+            for task in self._api.get(f"{self._reader.root}/task", action="refreshIplb", status=status)
+        ]
+
+    def _task(self, identifier: int) -> Values | None:
+        """None for one that is over: finished tasks are not kept for ever."""
+        try:
+            return self._api.get(f"{self._reader.root}/task/{identifier}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
     def _wait_for_running(self, deadline: _Deadline) -> bool:
         waited = False
         while True:
-            running = [
-                task
-                for status in ("todo", "doing")
-                for task in self._api.get(f"{self._reader.root}/task", action="refreshIplb", status=status)
-            ]
+            running = self._running()
             if not running:
                 return waited
             waited = True
@@ -134,10 +151,7 @@ class Refresher:
                 )
 
     def _follow(self, task: Values) -> Values:
-        """The task when it is done.
-
-        A task that vanishes after it was seen is over: finished tasks are not kept for ever.
-        """
+        """The task when it is done, or as it was last seen before it vanished."""
         deadline = _Deadline(self._timeout)
         while task["status"] != "done":
             if task["status"] in FAILED_STATUSES:
@@ -152,12 +166,10 @@ class Refresher:
                     f"{task['progress']} %); run again to wait on, or raise wait_timeout",
                     task=task,
                 )
-            try:
-                task = self._api.get(f"{self._reader.root}/task/{task['id']}")
-            except ApiError as error:
-                if error.status != 404:
-                    raise
+            now = self._task(task["id"])
+            if now is None:
                 return task
+            task = now
         return task
 
     def _last_refresh(self) -> datetime | None:

@@ -57,6 +57,8 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         diff={"before": pending, "after": {}},
     )
     if not pending:
+        if module.params["wait"] and not module.check_mode:
+            Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
         return
     reader.add_all_frontends(snapshot)
     check_deployable(make_plan(Desired(), snapshot), snapshot)

@@ -17,6 +17,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import (
     FRONTEND,
     PROTOCOLS,
     SERVER,
+    TCP_HTTP,
     Resource,
     Values,
     from_api,
@@ -61,6 +62,7 @@ class Snapshot:
     frontends_read: frozenset[str] = frozenset()
     pending: dict[str, int] = field(default_factory=dict)
     routed: frozenset[tuple[str, int]] = frozenset()
+    farm_routes: frozenset[tuple[tuple[str, int], int]] = frozenset()  # (protocol, farm id), route id
 
     def servers_of(self, protocol: str, farm_id: int) -> list[Observed]:
         return [server for server in self.servers if (server.protocol, server.farm_id) == (protocol, farm_id)]
@@ -70,7 +72,8 @@ class Snapshot:
 class Scope:
     """What a task needs to know.
 
-    Servers are read of the farms that ``farm_names`` or ``farm_ids`` name, or of all with ``every_server``.
+    Servers are read of the farms that ``farm_names`` or ``farm_ids`` name, or of all with ``every_server``; of
+    ``farm_routes`` the routes that lead to a farm.
     """
 
     farms: frozenset[str] = frozenset()  # protocols
@@ -78,6 +81,7 @@ class Scope:
     farm_names: frozenset[str] = frozenset()
     farm_ids: frozenset[int] = frozenset()
     every_server: bool = False
+    farm_routes: frozenset[str] = frozenset()  # protocols
 
     def wants_servers_of(self, farm: Observed) -> bool:
         return self.every_server or farm.id in self.farm_ids or farm.name in self.farm_names
@@ -99,6 +103,12 @@ class Reader:
         farms = [farm for farm in snapshot.farms if scope.wants_servers_of(farm)]
         snapshot.servers = self.servers([farm.identity for farm in farms])
         self.add_frontends(snapshot, scope.frontends)
+        snapshot.farm_routes = frozenset(
+            ((protocol, int(route["action"]["target"])), route["routeId"])
+            for protocol in scope.farm_routes & set(TCP_HTTP)
+            for route in self._routes(protocol)
+            if route["action"]["type"] == "farm" and route["action"]["target"]
+        )
         return snapshot
 
     def add_frontends(self, snapshot: Snapshot, protocols: t.Iterable[str]) -> None:
@@ -189,9 +199,12 @@ class Reader:
             raise
 
     def _routed(self, protocol: str) -> list[tuple[str, int]]:
+        routes = self._routes(protocol)
+        return [(protocol, route["frontendId"]) for route in routes if route["frontendId"] and route["rules"]]
+
+    def _routes(self, protocol: str) -> list[Values]:
         path = f"{self.root}/{protocol}/route"
-        routes = self._read([f"{path}/{item}" for item in self._api.get(path)])
-        return [(protocol, route["frontendId"]) for route in routes if route and route["frontendId"] and route["rules"]]
+        return [route for route in self._read([f"{path}/{item}" for item in self._api.get(path)]) if route]
 
 
 def zones_of(service: Values) -> list[str]:

@@ -185,6 +185,28 @@ def test_a_host_without_healthy_peer_is_not_touched(farm: Lab) -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
+def test_a_host_that_another_farm_sends_to_without_a_header_is_not_touched(farm: Lab) -> None:
+    made = farm.api("POST", "{service}/tcp/farm", {"zone": "rbx", "port": 25})["farmId"]
+    servers_path = f"{{service}}/tcp/farm/{made}/server"
+    server = farm.api("POST", servers_path, {"address": farm.address("backend1"), "status": "active"})["serverId"]
+    try:
+        refused = farm.play(ROLLOUT)
+    finally:
+        farm.api("DELETE", f"{servers_path}/{server}")
+        farm.api("DELETE", f"{{service}}/tcp/farm/{made}")
+    assert refused.status != 0
+    assert f"the farms with the ids {made}" in " ".join(refused.output.split())
+    assert not any(refused.changed.values()), refused.output
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_farm_that_is_not_there_is_named(farm: Lab) -> None:
+    refused = farm.play(ROLLOUT, "-e", "smtp_load_balancer_name=smpt")
+    assert refused.status != 0
+    assert "There is no farm smpt in each zone" in " ".join(refused.output.split())
+
+
+@pytest.mark.usefixtures("unchanged")
 def test_a_session_that_does_not_end_puts_the_host_back(farm: Lab) -> None:
     with session(farm, "backend1") as say:
         refused = farm.play(ROLLOUT, "-e", "smtp_load_balancer_drain_timeout=4")

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _executor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import ApiError, LostAnswer
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._executor import CREATION_ATTEMPTS, Executor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unit.plugins.module_utils.clock import Clock
 from unit.plugins.module_utils.engine import carry_out, plan, summary
 from unit.plugins.module_utils.fake_api import SERVICE, FakeApi, Lost
 
@@ -25,6 +28,15 @@ TASK: Values = {
     "farms": [{"display_name": "smtp", "zone": "gra", "port": 25, "probe": {"type": "smtp"}, "servers": SERVERS}],
     "frontends": [{"display_name": "smtp", "zone": "gra", "port": "25", "default_farm": "smtp"}],
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def clock() -> Iterator[Clock]:
+    """Pauses between two looks take no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock()
+        patch.setattr(_executor, "time", clock)
+        yield clock
 
 
 @pytest.fixture
@@ -66,6 +78,22 @@ def test_a_lost_answer_is_not_mistaken_for_an_identical_object_that_was_there(ap
     created = executor.done[0]["id"]
     assert created != hand_made
     assert set(api.of("server")) == {hand_made, created}
+
+
+@pytest.mark.parametrize("seconds", [0.5, 5])
+def test_an_object_that_comes_after_its_answer_was_given_up_is_waited_for(
+    api: FakeApi, clock: Clock, seconds: float
+) -> None:
+    body = TASK["farms"][0]
+    values = {"displayName": body["display_name"], "zone": "gra", "port": 25, "probe": {"type": "smtp"}}
+    api.lost = [Lost(carried_out=False)]
+
+    def come() -> None:
+        api.add("farm", **values)
+
+    clock.after(seconds, come)
+    carry_out(api, plan(api, **TASK))
+    assert len(api.of("farm")) == 1
 
 
 def test_a_similar_object_of_this_run_is_not_taken_for_the_lost_one(api: FakeApi) -> None:

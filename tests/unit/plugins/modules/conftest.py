@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from ansible.module_utils.common import warnings
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _api, _refresher
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _api, _executor, _refresher
 
 from simulator.launcher import Running, running
 from unit.plugins.modules.harness import Service
@@ -27,6 +27,7 @@ def simulator() -> Iterator[Running]:
 def service(simulator: Running, monkeypatch: pytest.MonkeyPatch) -> Service:
     """An empty service; pauses between two looks or attempts are as short as its refreshes."""
     monkeypatch.setattr(_refresher, "POLL_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(_executor, "LOOK_AGAIN_SECONDS", (0.01,))
     monkeypatch.setattr(_api, "BACKOFF_SECONDS", 0.01)
     # A module's process starts without warnings, and is not a controller's as this one is once a plugin was imported.
     monkeypatch.setattr(warnings, "_global_warnings", type(warnings._global_warnings)())

@@ -255,6 +255,28 @@ def test_what_can_not_be_deployed_can_be_staged(deployed: Service) -> None:
     assert deployed.writes().count("POST refresh") == 0
 
 
+@pytest.mark.parametrize("switch", ["refuse", "accept"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"farms": [{"display_name": "routed", "state": "absent"}]},
+        {"farms": [{"display_name": "smtp"}], "purge_farms": True},
+    ],
+    ids=["absent", "purge"],
+)
+def test_a_farm_that_a_route_leads_to_is_not_emptied(deployed: Service, task: Values, switch: str) -> None:
+    deployed.simulator.switch(delete_used_farm=switch)
+    servers = [{"address": "192.0.2.12", "status": "active"}]
+    deployed.run("load_balancer", farms=[{"display_name": "routed", "zone": "gra", "port": 25, "servers": servers}])
+    farm_id = next(item["farmId"] for item in deployed.staged("tcp/farm") if item["displayName"] == "routed")
+    route = deployed.api("POST", "tcp/route", {"action": {"type": "farm", "target": str(farm_id)}})["routeId"]
+    deployed.forget()
+    for check in (True, False):
+        message = deployed.fail("load_balancer", check=check, **task)
+        assert f"tcp/gra/routed can not be deleted: the tcp routes {route} lead to it" in message
+    assert deployed.writes() == []
+
+
 def test_a_frontend_with_a_route_or_a_redirection_needs_no_farm(deployed: Service) -> None:
     frontend: Values = {"display_name": "redirect", "protocol": "http", "zone": "gra", "port": "80"}
     assert deployed.run("frontend", **frontend, redirect_location="https://www.example.com")["changed"]

@@ -125,6 +125,14 @@ def test_a_run_without_changes_waits_for_the_refresh_of_an_earlier_one(deployed:
     assert live_balance(deployed) == ["source", None]
 
 
+@pytest.mark.parametrize("module", ["farm", "refresh"])
+def test_the_refresh_of_an_earlier_run_is_not_taken_for_live_when_it_fails(deployed: Service, module: str) -> None:
+    deployed.simulator.switch(refresh_seconds=600, pending_over="started", task_outcome="error")
+    change: Values = {"display_name": "smtp", "zone": "gra", "balance": "source"}
+    deployed.run("farm", **change, wait=False)
+    assert "the refresh ended as error" in deployed.fail(module, **(change if module == "farm" else {}))
+
+
 @pytest.mark.parametrize("switches", SWITCHED, ids=str)
 def test_an_object_in_all_zones_is_live_in_all(service: Service, switches: Values) -> None:
     service.simulator.reset(**switches)

@@ -13,11 +13,13 @@ import fcntl
 import json
 import os
 import re
+import select
 import shutil
 import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +71,7 @@ def run(
     environment = {**os.environ, "LC_ALL": "C", "PATH": PATH}
     if directory:
         environment["MAIL_CONFIG"] = directory
-    ours, theirs = os.openpty() if terminal else (None, subprocess.PIPE)
+    screen = _Terminal() if terminal else None
     try:
         done = subprocess.run(
             command,
@@ -77,28 +79,49 @@ def run(
             input=text if stdin is None else None,
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=theirs,
+            stderr=screen.theirs if screen else subprocess.PIPE,
             timeout=timeout,
             check=False,
             start_new_session=True,
             encoding="utf-8",
             errors="surrogateescape",
         )
-        return Result(done.returncode, done.stdout, _drain(ours) if ours is not None else done.stderr)
+        return Result(done.returncode, done.stdout, screen.text() if screen else done.stderr)
     except subprocess.TimeoutExpired:
         return Result(None, "", f"no end after {timeout:g} seconds")
     finally:
-        if ours is not None:
-            os.close(ours)
-            os.close(theirs)
+        if screen:
+            screen.close()
 
 
-def _drain(terminal: int) -> str:
-    os.set_blocking(terminal, False)
-    try:
-        return os.read(terminal, 65536).decode("utf-8", "replace")
-    except BlockingIOError:
-        return ""
+class _Terminal:
+    """A terminal for a program to write to. It is read meanwhile: it holds few kB, and a full one stops the program."""
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = os.openpty()
+        self._written = bytearray()
+        self._ended = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        # Not until the other end is closed: a daemon that the program started may keep it.
+        while True:
+            if select.select([self._ours], [], [], 0.05)[0]:
+                self._written += os.read(self._ours, 65536)
+            elif self._ended.is_set():
+                return
+
+    def text(self) -> str:
+        """What was written until now; nothing is read after it."""
+        self._ended.set()
+        self._reader.join()
+        return self._written.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        self.text()
+        os.close(self._ours)
+        os.close(self.theirs)
 
 
 def must(*command: str, directory: str | None = None) -> Result:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -129,7 +130,9 @@ def test_a_broken_file_does_not_keep_the_module_from_loading(tmp_path: Path) -> 
     """python-ovh reads ovh.conf while it is imported, and its error quotes the lines."""
     (tmp_path / "ovh.conf").write_text("[default]\nendpoint=ovh-eu\napplication_secret the-secret\n")
     program = f"from {_api.__name__} import find_settings; find_settings({{}})"
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "InvalidInput: ovh.conf can not be read: ParsingError; correct or remove the file" in done.stderr
     assert "the-secret" not in done.stderr
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # How to reach and sign in to the API; the options of module_utils/_options.py connection_options().
+    # How to reach and sign in to the API; the options of module_utils/_iplb/options.py connection_options().
     DOCUMENTATION = r"""
 options:
   service_name:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # How changes go live; the options of module_utils/_options.py refresh_options().
+    # How changes go live; the options of module_utils/_iplb/options.py refresh_options().
     DOCUMENTATION = r"""
 options:
   refresh:

@@ -11,8 +11,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _drift as drift
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _drift_picture as picture
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift import finding, picture
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift import report as drift
 
 Values = dict[str, t.Any]
 
@@ -20,8 +20,8 @@ Values = dict[str, t.Any]
 def drift_report(sources: t.Mapping[str, t.Any]) -> Values:
     """The report, from what the tasks registered. See drift_report.yml."""
     try:
-        hosts = [drift.Host(**host) for host in sources.get("hosts", ())]
-        known = drift.Sources(**{**sources, "hosts": hosts})
+        hosts = [finding.Host(**host) for host in sources.get("hosts", ())]
+        known = finding.Sources(**{**sources, "hosts": hosts})
     except TypeError as error:
         raise AnsibleFilterError(f"drift_report: {error}") from error
     # Names and messages are others': what looks like a template in them must never be run.

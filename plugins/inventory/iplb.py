@@ -93,12 +93,13 @@ from ansible.errors import AnsibleParserError
 from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._api import OVH_IMPORT_ERROR, Api, find_settings
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import InvalidInput, IplbError
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._info import gather
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import connection_options
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import ALL_ZONES, Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._snapshot import Reader
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import gather
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import connection_options
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import ALL_ZONES, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
 
 # HAProxy's words for a server that answers its checks; one without weight drains.
 UP = ("UP", "DRAIN")

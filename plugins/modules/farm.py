@@ -218,16 +218,16 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._desired import Desired, desired_farm
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import (
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_farm
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
     farm_options,
     refresh_options,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:

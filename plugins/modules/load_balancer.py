@@ -414,9 +414,8 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._desired import desired_load_balancer
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import (
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import desired_load_balancer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
     farm_options,
@@ -424,8 +423,9 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import (
     refresh_options,
     server_options,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import PROTOCOLS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import PROTOCOLS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:

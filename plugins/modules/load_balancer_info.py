@@ -104,12 +104,12 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import IplbError
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._info import PARTS, gather
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import PARTS, gather
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import Spec, connection_options
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import connect, fail
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import Spec, connection_options
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._runner import connect, fail
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import Values
 
 
 def argument_spec() -> Spec:

@@ -105,9 +105,9 @@ sources:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _port_guard as guards
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _port_guard_host as host
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._port_guard import Guard, GuardError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import guard as guards
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import guard_host as host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard import Guard, GuardError
 
 ARGUMENTS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -275,10 +275,15 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix as postfix
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_transaction as transaction
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import PostfixError, Request
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host, preparation, transaction
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import plan_from_nothing
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    Change,
+    Listener,
+    PostfixError,
+    Request,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_mode, read_request
 
 ARGUMENTS: dict[str, Any] = {
     "parameters": {"type": "dict", "default": {}},
@@ -298,7 +303,7 @@ ARGUMENTS: dict[str, Any] = {
         },
     },
     "mode": {"type": "str"},
-    "apply": {"type": "str", "choices": list(transaction.APPLY), "default": "reload"},
+    "apply": {"type": "str", "choices": list(preparation.APPLY), "default": "reload"},
     "backup": {"type": "bool", "default": False},
     "config_directory": {"type": "path"},
     "timeout": {"type": "int", "default": 30},
@@ -315,7 +320,7 @@ def main() -> None:
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     request = read_options(module.params)
-    mode = postfix.read_mode(module.params["mode"])
+    mode = read_mode(module.params["mode"])
     if not host.is_installed():
         return would_install(request, module.params["apply"], module.check_mode)
     directory = module.params["config_directory"] or host.default_directory()
@@ -327,7 +332,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 def read_options(params: dict[str, Any]) -> Request:
     wanted = params["proxy_listener"]
-    listener = wanted and postfix.Listener(
+    listener = wanted and Listener(
         service=wanted["service"],
         enabled=wanted["state"] == "present",
         trusted_clients=None if wanted["trusted_clients"] is None else tuple(wanted["trusted_clients"]),
@@ -337,7 +342,7 @@ def read_options(params: dict[str, Any]) -> Request:
         balancer_ipv6=wanted["balancer_ipv6"],
         allow_cutover=wanted["allow_cutover"],
     )
-    return postfix.read_request(params["parameters"], params["services"], params["new_services"], listener)
+    return read_request(params["parameters"], params["services"], params["new_services"], listener)
 
 
 def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, Any]:
@@ -347,7 +352,7 @@ def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, A
             "Postfix is not installed on this host: install it first, for example with ansible.builtin.package or, in "
             "the role postfix_backend, with postfix_backend_install: true"
         )
-    changes = postfix.plan_from_nothing(request)
+    changes = plan_from_nothing(request)
     return {
         "changed": True,
         "msg": "Postfix is not installed: would install and set",
@@ -360,7 +365,7 @@ def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, A
 def configure(module: AnsibleModule, directory: str, request: Request, mode: int | None, lock: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as copy:
         try:
-            prepared = transaction.prepare(directory, request, module.params["apply"], copy, mode)
+            prepared = preparation.prepare(directory, request, module.params["apply"], copy, mode)
         except (PostfixError, OSError) as error:
             undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"], lock)
             raise PostfixError(f"{error}{'. A run cut earlier has been undone' if undone else ''}") from error
@@ -386,12 +391,12 @@ def configure(module: AnsibleModule, directory: str, request: Request, mode: int
     }
 
 
-def shown(changes: list[postfix.Change]) -> list[dict[str, Any]]:
+def shown(changes: list[Change]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(change) for change in changes]
 
 
-def parameter_diff(changes: list[postfix.Change]) -> dict[str, str]:
-    def lines(values: list[tuple[postfix.Change, str | None]]) -> str:
+def parameter_diff(changes: list[Change]) -> dict[str, str]:
+    def lines(values: list[tuple[Change, str | None]]) -> str:
         return "".join(f"{change.place} = {value}\n" for change, value in values if value is not None)
 
     return {
@@ -402,7 +407,7 @@ def parameter_diff(changes: list[postfix.Change]) -> dict[str, str]:
     }
 
 
-def file_diffs(directory: str, prepared: transaction.Prepared) -> list[dict[str, str]]:
+def file_diffs(directory: str, prepared: preparation.Prepared) -> list[dict[str, str]]:
     """Changed lines only: their neighbours are nobody's business, and one of them may hold a password."""
     diffs = []
     for name, target in prepared.target.items():

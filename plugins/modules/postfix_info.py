@@ -94,9 +94,9 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_certificate as certificate
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import PostfixError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import certificate, host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import instance as instances
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import PostfixError
 
 
 def main() -> None:
@@ -116,7 +116,7 @@ def read(directory: str | None) -> dict[str, Any]:
     settings = host.read_settings(directory)
     return {
         "installed": True,
-        "running": host.instance(directory, settings).is_running(),
+        "running": instances.instance(directory, settings).is_running(),
         "version": settings.effective["mail_version"],
         "certificates": [read_certificate(path) for path in certificate.files(assignments(directory))],
     }

@@ -81,11 +81,15 @@ tasks:
        progress: 100, status: done, zones: [gra]}
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._errors import IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
+    Spec,
+    connection_options,
+    wait_options,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import fail, refresh_pending
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._options import Spec, connection_options, wait_options
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._runner import fail, refresh_pending
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._schema import Values
 
 
 def argument_spec() -> Spec:

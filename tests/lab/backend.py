@@ -67,9 +67,9 @@ def prepare(lab: Lab, host: str) -> None:
 
 def install(lab: Lab, host: str) -> None:
     """Bring cut.py and the parts of the collection that it needs."""
-    package = "ansible_collections/mailops/ovh_iplb/plugins/module_utils"
-    modules = [*(PROJECT / "plugins/module_utils").glob("_p*.py"), PROJECT / "plugins/module_utils/_smtp.py"]
-    files = {f"{package}/{path.name}": path for path in modules}
+    package = "ansible_collections/mailops/ovh_iplb"
+    modules = [*PROJECT.glob("plugins/module_utils/_postfix/*.py"), PROJECT / "plugins/module_utils/_smtp.py"]
+    files = {f"{package}/{path.relative_to(PROJECT)}": path for path in modules}
     _copy(lab, host, "/root/cut", {"cut.py": HERE / "cut.py", **files})
 
 

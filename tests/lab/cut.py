@@ -15,9 +15,10 @@ import signal
 import sys
 import tempfile
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import Listener, Request
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix_transaction import Transaction, prepare
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import Listener, Request
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preparation import prepare
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.transaction import Transaction
 
 
 def main(service: str, wanted: str, steps: str = "") -> None:

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 from ansible.module_utils.common import warnings
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _api, _executor, _refresher
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import api as _api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import executor as _executor
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import refresher as _refresher
 
 from simulator.launcher import Running, running
 from unit.plugins.modules.harness import Service

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _runner
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import runner as _runner
 
 from simulator import credentials
 from unit.plugins.modules.harness import CREDENTIALS, Service, Values

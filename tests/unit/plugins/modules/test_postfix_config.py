@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils import _postfix_host as host
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host
 from ansible_collections.mailops.ovh_iplb.plugins.modules import postfix_config
 
 GUIDE = {

@@ -1,0 +1,296 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Signed calls to the OVHcloud API. Private to the collection.
+
+python-ovh signs and does OAuth2; this module repeats what is safe to repeat, and turns every failure into an ApiError
+that says what support needs to know.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import random
+import re
+import time
+import traceback
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote, urlencode, urlsplit
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import Settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput, LostAnswer
+
+try:
+    import ovh
+    import ovh.client
+    import requests
+
+    OVH_IMPORT_ERROR = None
+except ImportError:
+    OVH_IMPORT_ERROR = traceback.format_exc()
+except (configparser.Error, UnicodeDecodeError):
+    # python-ovh reads ovh.conf while it is imported, and its error shows the lines, secrets and all. find_settings
+    # reads the same files before anything else, and says what is wrong.
+    OVH_IMPORT_ERROR = None
+CONCURRENCY = 5  # OVHcloud's staff advise 60 calls a minute per consumer key (ovh/python-ovh issue 81)
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+BACKOFF_SECONDS = 0.5
+BACKOFF_LIMIT_SECONDS = 30.0
+RETRY_AFTER_LIMIT_SECONDS = 120.0
+
+
+class _BearerClient:
+    """The part of python-ovh's client that is used here, for an access token, which python-ovh does not take."""
+
+    def __init__(self, url: str, token: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._session = requests.Session()
+        # As an auth object, so that a netrc entry for the host can not replace it.
+        self._session.auth = lambda request: _with_header(request, "Authorization", f"Bearer {token}")
+
+    def raw_call(self, method: str, path: str, data: t.Any = None, headers: dict[str, str] | None = None) -> t.Any:
+        return self._session.request(method, self._url + path, json=data, headers=headers, timeout=self._timeout)
+
+
+def _with_header(request: t.Any, name: str, value: str) -> t.Any:
+    request.headers[name] = value
+    return request
+
+
+class _NoConfiguration:
+    """Stands in for python-ovh's look-up in environment and files, which would mix two sets of credentials."""
+
+    def get(self, section: str, name: str) -> None:
+        return None
+
+
+@contextlib.contextmanager
+def _without_configuration() -> t.Iterator[None]:
+    original = ovh.client.config.ConfigurationManager
+    ovh.client.config.ConfigurationManager = _NoConfiguration
+    try:
+        yield
+    finally:
+        ovh.client.config.ConfigurationManager = original
+
+
+def _make_client(settings: Settings) -> t.Any:
+    url = _endpoint_url(settings.endpoint)
+    if "access_token" in settings.credentials:
+        return _BearerClient(url, settings.credentials["access_token"], settings.timeout)
+    name = next((name for name, known in ovh.client.ENDPOINTS.items() if known == url), url)
+    if name == url:
+        # python-ovh takes names only: give it the URL as a name.
+        ovh.client.ENDPOINTS[url] = url
+        parts = urlsplit(url)
+        ovh.client.OAUTH2_TOKEN_URLS[url] = f"{parts.scheme}://{parts.netloc}/auth/oauth2/token"
+        if parts.scheme == "http":
+            # oauthlib refuses plain http, which only a local stand-in of the API uses.
+            os.environ.setdefault("OAUTHLIB_INSECURE_TRANSPORT", "1")
+    try:
+        with _without_configuration():
+            return ovh.Client(endpoint=name, timeout=settings.timeout, **settings.credentials)
+    except ovh.exceptions.InvalidConfiguration as error:
+        raise InvalidInput(str(error)) from None
+
+
+def _endpoint_url(endpoint: str) -> str:
+    if endpoint in ovh.client.ENDPOINTS:
+        return ovh.client.ENDPOINTS[endpoint]
+    parts = urlsplit(endpoint)
+    if parts.scheme in ("http", "https") and parts.netloc:
+        return endpoint.rstrip("/")
+    raise InvalidInput(
+        f'endpoint "{endpoint}" is unknown; use one of {", ".join(sorted(ovh.client.ENDPOINTS))}, or an http(s) URL'
+    )
+
+
+class Api:
+    """Calls below one API endpoint, over one kept connection pool."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = _make_client(settings)
+
+    def get(self, path: str, **query: t.Any) -> t.Any:
+        arguments = {key: value for key, value in query.items() if value is not None}
+        return self._call("GET", path + (f"?{urlencode(arguments)}" if arguments else ""))
+
+    def get_many(self, paths: t.Sequence[str]) -> list[t.Any]:
+        """Answers in the order of ``paths``, read with bounded concurrency.
+
+        Never the first call of a run: python-ovh fetches the server's time and the OAuth2 token with the first one,
+        and threads would each fetch their own.
+        """
+        if len(paths) < 2:
+            return [self.get(path) for path in paths]
+        with ThreadPoolExecutor(max_workers=CONCURRENCY) as pool:
+            return list(pool.map(self.get, paths))
+
+    def put(self, path: str, body: dict[str, t.Any]) -> None:
+        self._call("PUT", path, body)
+
+    def post(self, path: str, body: dict[str, t.Any]) -> t.Any:
+        """:raises LostAnswer: when it can not be known whether the request was carried out."""
+        return self._call("POST", path, body)
+
+    def delete(self, path: str) -> None:
+        """Delete; an object that is gone after a repeated request counts as deleted."""
+        self._call("DELETE", path)
+
+    def _call(self, method: str, path: str, body: dict[str, t.Any] | None = None) -> t.Any:
+        """The JSON of the answer. Repeats what is safe to repeat, see RETRIED_STATUSES."""
+        call = f"{method} {path}"
+        uncertain = False
+        round_number = 0
+        while True:
+            answer, failure = self._attempt(method, path, body, call)
+            if failure is None:
+                return _json(answer, call)
+            if uncertain and method == "DELETE" and failure.status == 404:
+                return None
+            if failure.status is not None and failure.status not in RETRIED_STATUSES:
+                raise failure
+            # 429 says that the call was not carried out; anything else leaves that open.
+            uncertain = uncertain or failure.status != 429
+            is_lost = uncertain and method == "POST"
+            if round_number == self._settings.retries and not is_lost:
+                raise failure
+            # After a lost answer too: the request may still be under way, and the caller looks for its object next.
+            time.sleep(_retry_after(answer) or _backoff(round_number))
+            if is_lost:
+                raise LostAnswer(failure.reason, call=call, status=failure.status, query_id=failure.query_id)
+            round_number += 1
+
+    def _attempt(
+        self, method: str, path: str, body: dict[str, t.Any] | None, call: str
+    ) -> tuple[t.Any, ApiError | None]:
+        """One request: its answer (None if there was none), and what was wrong with it.
+
+        python-ovh asks for the time and the OAuth2 token inside the first request and raises what goes wrong there
+        as exceptions of its own.
+        """
+        try:
+            answer = self._client.raw_call(method, path, data=body)
+        except ovh.exceptions.OAuth2FailureError as error:
+            status = _token_status(error)
+            if status in RETRIED_STATUSES:
+                return None, ApiError("the OAuth2 token could not be fetched", call=call, status=status)
+            message = "the OAuth2 token was refused; check client_id and client_secret"
+            raise ApiError(message, call=call) from None
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,  # the connection ended within the answer
+            ovh.exceptions.HTTPError,
+        ) as error:
+            return None, ApiError(f"no answer ({_network_reason(error)})", call=call)
+        except ovh.exceptions.InvalidResponse:
+            # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it.
+            return None, ApiError("no answer (the API's time is not JSON)", call=call)
+        except ovh.exceptions.APIError as error:
+            if error.response is None:
+                raise ApiError(f"{type(error).__name__}: {error}", call=call) from None
+            answer = error.response
+        except requests.RequestException as error:
+            raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
+        return answer, None if answer.status_code < 300 else error_from(answer, call)
+
+
+def _token_status(error: Exception) -> int | None:
+    """HTTP status of the token endpoint, which python-ovh tells in the text of its exception only."""
+    found = re.search(r"status_code=(\d+)", str(error))
+    return int(found[1]) if found else None
+
+
+def _network_reason(error: Exception) -> str:
+    """The kind of failure only: the text of the exception repeats the URL and addresses at length."""
+    cause = error.args[1] if isinstance(error, ovh.exceptions.HTTPError) and len(error.args) > 1 else error
+    if isinstance(cause, requests.Timeout):
+        return "timed out"
+    if isinstance(cause, requests.exceptions.SSLError):
+        return "TLS certificate not accepted"
+    return "connection failed; check the endpoint, the network and the proxy"
+
+
+def _backoff(round_number: int) -> float:
+    return min(BACKOFF_LIMIT_SECONDS, BACKOFF_SECONDS * 2**round_number) * random.uniform(0.5, 1.0)
+
+
+def _retry_after(answer: t.Any) -> float | None:
+    """Seconds from Retry-After; its date form counts as absent."""
+    if answer is None:
+        return None
+    try:
+        return min(RETRY_AFTER_LIMIT_SECONDS, max(0.0, float(answer.headers["Retry-After"])))
+    except (KeyError, ValueError):
+        return None
+
+
+def _json(answer: t.Any, call: str) -> t.Any:
+    if not answer.content:
+        return None
+    try:
+        return answer.json()
+    except ValueError:
+        raise ApiError("the answer is not JSON", call=call, status=answer.status_code) from None
+
+
+# What to do about the errors that users meet first (python-ovh README, OVHcloud guides on API credentials).
+REMEDIES = {
+    "INVALID_SIGNATURE": "check application_secret and consumer_key, and this machine's clock",
+    "QUERY_TIME_OUT": "the clock of this machine is off; set it by NTP",
+    "NOT_CREDENTIAL": "the consumer key does not exist; create one for this application key",
+    "INVALID_CREDENTIAL": "the consumer key or access token is expired or was not validated; create a new one",
+    "INVALID_KEY": "the application key does not exist at this endpoint",
+    "NOT_GRANTED_CALL": "the consumer key does not cover this call; create one with access to /ipLoadbalancing/*",
+}
+# Some answers have a class instead of an errorCode, the same for many errors (go-ovh's output for a bad signature):
+# then the message tells.
+ERROR_CODES = {
+    "Invalid signature": "INVALID_SIGNATURE",
+    "Query out of time": "QUERY_TIME_OUT",
+    "This credential does not exist": "NOT_CREDENTIAL",
+    "This credential is not valid": "INVALID_CREDENTIAL",
+    "This application key is invalid": "INVALID_KEY",
+    "This call has not been granted": "NOT_GRANTED_CALL",
+}
+
+
+def error_from(answer: t.Any, call: str) -> ApiError:
+    """The error in an answer: both generations of OVHcloud's error bodies, or a proxy's page that is not JSON."""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    error = body.get("errorCode") or body.get("class")
+    message = str(body.get("message") or "the answer is not JSON")
+    remedy = REMEDIES.get(str(body.get("errorCode") or ERROR_CODES.get(message)))
+    details = body.get("details") or {}
+    return ApiError(
+        f"{message}; {remedy}" if remedy else message,
+        call=call,
+        status=answer.status_code,
+        error=error,
+        query_id=answer.headers.get("X-Ovh-Queryid"),
+        iam_actions=_iam_actions(details),
+    )
+
+
+def _iam_actions(details: dict[str, t.Any]) -> list[str]:
+    """``unauthorizedActionsByIAM`` is a string of actions joined by commas (go-ovh error_test.go)."""
+    actions = details.get("unauthorizedActionsByIAM") or details.get("unauthorizedActionsByAuthentication") or ""
+    if isinstance(actions, str):
+        actions = actions.split(",")
+    return [action.strip() for action in actions if action.strip()]
+
+
+def segment(value: t.Any) -> str:
+    """A value as one segment of a path."""
+    return quote(str(value), safe="")

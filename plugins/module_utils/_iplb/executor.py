@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries out planned operations, and survives lost answers without duplicates. Private to the collection."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, LostAnswer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import FarmRef, Operation
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values, from_api, same, to_api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
+
+CREATION_ATTEMPTS = 3
+# A gateway that gave up does not stop the request behind it: its object may still come.
+LOOK_AGAIN_SECONDS = (1.0, 2.0, 4.0)
+
+
+class Executor:
+    """Writes to one service. ``done`` are the reports of what was carried out, ids of new objects included.
+
+    :param wait_for_refresh: waits for a running refresh, and says whether there was one.
+    """
+
+    def __init__(self, api: Api, reader: Reader, wait_for_refresh: t.Callable[[], bool] = lambda: False) -> None:
+        self._api = api
+        self._reader = reader
+        self._wait_for_refresh = wait_for_refresh
+        self._farm_ids: dict[tuple[str, str], int] = {}
+        self.done: list[Values] = []
+
+    def run(self, operations: t.Sequence[Operation]) -> None:
+        """:raises ApiError: at the first operation that fails; ``done`` then tells how far it came."""
+        for operation in operations:
+            self.done.append(operation.report(self._carry_out_in_turn(operation)))
+
+    def farm_id(self, farm: FarmRef) -> int:
+        return farm.id or self._farm_ids[farm.protocol, farm.key]
+
+    def _carry_out_in_turn(self, operation: Operation) -> int:
+        """The API may answer 409 to a write while a refresh runs: then wait, and try once more."""
+        try:
+            return self._carry_out(operation)
+        except ApiError as error:
+            if error.status != 409 or not self._wait_for_refresh():
+                raise
+        return self._carry_out(operation)
+
+    def _carry_out(self, operation: Operation) -> int:
+        farm_id = self.farm_id(operation.farm) if operation.farm else None
+        path = self._reader.path(operation.resource, operation.protocol, farm_id)
+        if operation.action == "create":
+            return self._create(operation, path)
+        identifier = t.cast(int, operation.id)
+        if operation.action == "update":
+            self._api.put(f"{path}/{identifier}", self._body(operation))
+        else:
+            self._api.delete(f"{path}/{identifier}")
+        return identifier
+
+    def _create(self, operation: Operation, path: str) -> int:
+        body = self._body(operation)
+        identifier = self._post_once(operation, path, body)
+        if operation.resource.kind == "farm":
+            self._farm_ids[operation.protocol, operation.key] = identifier
+        return identifier
+
+    def _post_once(self, operation: Operation, path: str, body: Values) -> int:
+        for attempt in range(CREATION_ATTEMPTS):
+            try:
+                return self._api.post(path, body)[operation.resource.id_api]
+            except LostAnswer as lost:
+                existing = self._await_created(operation, path, body)
+                if existing is not None:
+                    return existing
+                if attempt == CREATION_ATTEMPTS - 1:
+                    raise lost
+        raise AssertionError("unreachable")
+
+    def _await_created(self, operation: Operation, path: str, body: Values) -> int | None:
+        existing = self._find_created(operation, path, body)
+        for pause in LOOK_AGAIN_SECONDS:
+            if existing is not None:
+                break
+            time.sleep(pause)
+            existing = self._find_created(operation, path, body)
+        return existing
+
+    def _find_created(self, operation: Operation, path: str, body: Values) -> int | None:
+        """The object that a request without answer created after all: new, and just as it was sent."""
+        for identifier in self._api.get(path):
+            if identifier in operation.known_ids or self._is_ours(operation, identifier):
+                continue
+            try:
+                answer = self._api.get(f"{path}/{identifier}")
+            except ApiError as error:
+                if error.status == 404:
+                    continue
+                raise
+            if _is_as_sent(operation, body, answer):
+                return identifier
+        return None
+
+    def _is_ours(self, operation: Operation, identifier: int) -> bool:
+        """Whether this run created that object by an earlier operation."""
+        return any(
+            (report["kind"], report["protocol"], report["id"])
+            == (operation.resource.kind, operation.protocol, identifier)
+            for report in self.done
+        )
+
+    def _body(self, operation: Operation) -> Values:
+        values = {
+            name: self.farm_id(value) if isinstance(value, FarmRef) else value
+            for name, value in operation.values.items()
+        }
+        return to_api(operation.resource, values)
+
+
+def _is_as_sent(operation: Operation, body: Values, answer: Values) -> bool:
+    sent = from_api(operation.resource, operation.protocol, body)
+    found = from_api(operation.resource, operation.protocol, answer)
+    return all(
+        same(field, sent[field.name], found[field.name])
+        for field in operation.resource.fields_for(operation.protocol)
+        if field.api in body
+    )

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be read about a service, in the collection's words. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, by_zone, zones_of
+
+
+def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
+    """The service and the asked-for parts of it, see PARTS."""
+    service = reader.service()
+    result: Values = {
+        "service": snake_case(service),
+        "zones": zones_of(service),
+    }
+    for part, read in PARTS.items():
+        if part in parts:
+            result[part] = read(api, reader, service)
+    return result
+
+
+def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
+    public = [{**snake_case(item), "vrack_network_id": None} for item in api.get(f"{reader.root}/natIp") or []]
+    if not service.get("vrackName"):
+        return public
+    networks = _each(api, f"{reader.root}/vrack/network")
+    return public + [
+        {"zone": None, "ip": [network["natIp"]], "vrack_network_id": network["vrackNetworkId"]} for network in networks
+    ]
+
+
+def _pending_changes(_api: Api, reader: Reader, service: Values) -> dict[str, int]:
+    return by_zone(reader.pending(), zones_of(service))
+
+
+def _quota(api: Api, reader: Reader, _service: Values) -> list[Values]:
+    return [snake_case(quota) for quota in _each(api, f"{reader.root}/quota")]
+
+
+def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
+    return sorted((snake_case(task) for task in _each(api, f"{reader.root}/task")), key=lambda task: task["id"])
+
+
+def _farms(api: Api, reader: Reader, _service: Values) -> list[Values]:
+    farms = reader.objects(FARM, _protocols(api, reader, "definedFarms"))
+    servers = reader.servers([farm.identity for farm in farms])
+    return [
+        {
+            "farm_id": farm.id,
+            "protocol": farm.protocol,
+            **farm.values,
+            "servers": [_server(server) for server in servers if (server.protocol, server.farm_id) == farm.identity],
+        }
+        for farm in farms
+    ]
+
+
+def _server(server: Observed) -> Values:
+    state = [snake_case(item) for item in server.server_state]
+    return {"server_id": server.id, **server.values, "server_state": state}
+
+
+def _frontends(api: Api, reader: Reader, _service: Values) -> list[Values]:
+    return [
+        {"frontend_id": frontend.id, "protocol": frontend.protocol, **frontend.values}
+        for frontend in reader.objects(FRONTEND, _protocols(api, reader, "definedFrontends"))
+    ]
+
+
+def _protocols(api: Api, reader: Reader, listing: str) -> set[str]:
+    """The protocols that have any object: one call instead of a list for each."""
+    return {item["type"] for item in api.get(f"{reader.root}/{listing}") or []}
+
+
+def _each(api: Api, path: str) -> list[Values]:
+    return api.get_many([f"{path}/{item}" for item in api.get(path) or []])
+
+
+PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {
+    "nat_ip": _nat_ip,
+    "pending_changes": _pending_changes,
+    "quota": _quota,
+    "tasks": _tasks,
+    "farms": _farms,
+    "frontends": _frontends,
+}
+
+
+def snake_case(value: t.Any) -> t.Any:
+    """An answer of the API with its camelCase keys in snake_case, at every depth."""
+    if isinstance(value, dict):
+        return {re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", key).lower(): snake_case(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [snake_case(item) for item in value]
+    return value

@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one way from a task to its result: read, plan, check, write, make live. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules import (
+    deployment_gaps,
+    port_clashes,
+    unsafe_drains,
+    unwatchable,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import ALL_ZONES, Values, check_zone
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+
+
+def run(module: NullAwareModule, desired_from: t.Callable[[Values], Desired]) -> None:
+    """Run one of the modules that write, and end it.
+
+    :param desired_from: turns the written options into the desired state.
+    """
+    result: Values = {"changed": False}
+    try:
+        _Run(module, desired_from(module.written), result).run()
+    except IplbError as error:
+        fail(module, error, result)
+    module.exit_json(**result)
+
+
+def refresh_pending(module: NullAwareModule, result: Values) -> None:
+    """Make waiting changes live; the whole of the module refresh.
+
+    :raises IplbError: with ``result`` filled as far as the run came.
+    """
+    api, reader = connect(module)
+    snapshot = reader.snapshot(Scope())
+    asked = _asked_zones(module.params["zones"], snapshot)
+    pending = {zone: number for zone, number in sorted(snapshot.pending.items()) if zone in asked}
+    result.update(
+        changed=bool(pending),
+        pending_changes=pending,
+        refreshed_zones=list(pending),
+        diff={"before": pending, "after": {}},
+    )
+    if not pending:
+        if module.params["wait"] and not module.check_mode:
+            Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
+        return
+    reader.add_all_frontends(snapshot)
+    check_deployable(make_plan(Desired(), snapshot), snapshot)
+    if module.check_mode:
+        return
+    refresher = Refresher(api, reader, module.params["wait_timeout"])
+    try:
+        refresher.refresh(pending, snapshot.zones, module.params["wait"])
+    finally:
+        result["tasks"] = refresher.tasks
+
+
+def _asked_zones(zones: list[str] | None, snapshot: Snapshot) -> set[str]:
+    if zones is None:
+        return set(snapshot.zones)
+    if not zones:
+        raise InvalidInput("zones is empty: name zones, or leave it out to refresh every zone")
+    asked = {check_zone(zone, "zones") for zone in zones}
+    unknown = sorted(asked - {*snapshot.zones, ALL_ZONES})
+    if unknown:
+        raise InvalidInput(
+            f"zones: {', '.join(unknown)} is not a zone of this service; use {', '.join(snapshot.zones)} or {ALL_ZONES}"
+        )
+    return set(snapshot.zones) if ALL_ZONES in asked else asked
+
+
+def connect(module: NullAwareModule) -> tuple[Api, Reader]:
+    """The API and the service that the task names.
+
+    :raises InvalidInput: without service name or credentials.
+    """
+    if OVH_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
+    service_name = (module.params["service_name"] or "").strip()
+    if not service_name:
+        raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")
+    if module.params.get("wait_timeout", 1) <= 0:
+        raise InvalidInput("wait_timeout must be more than 0 seconds; wait: false does not wait at all")
+    settings = find_settings(module.params)
+    # Credentials from the environment or ovh.conf must not be shown either.
+    module.no_log_values.update(value for name, value in settings.credentials.items() if name != "client_id")
+    api = Api(settings)
+    return api, Reader(api, service_name)
+
+
+def fail(module: NullAwareModule, error: IplbError, result: Values) -> None:
+    module.fail_json(msg=error.message, **{**error.details, **result})
+
+
+class _Run:
+    def __init__(self, module: NullAwareModule, desired: Desired, result: Values) -> None:
+        self._module = module
+        self._options = module.params
+        self._desired = desired
+        self._result = result
+        self._api, self._reader = connect(module)
+
+    def run(self) -> None:
+        if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
+            raise InvalidInput("wait_for_healthy needs refresh: true and wait: true; health is that of the live state")
+        scope = self._desired.scope()
+        if self._options["wait_for_healthy"]:
+            scope = replace(
+                scope,
+                farm_names=frozenset(farm.name for farm in self._desired.farms if farm.name),
+                farm_ids=frozenset(farm.id for farm in self._desired.farms if farm.id),
+            )
+        snapshot = self._reader.snapshot(scope)
+        plan = make_plan(self._desired, snapshot)
+        foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
+        zones = self._zones_to_refresh(plan, foreign)
+        self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
+        self._result["service"].update(service_name=snapshot.service_name, zones=snapshot.zones)
+        if self._module.check_mode:
+            # Before the checks: what differs is worth knowing also where the run would refuse to correct it.
+            self._describe(plan, foreign, zones)
+            self._check(plan, snapshot, foreign, zones)
+            return
+        self._check(plan, snapshot, foreign, zones)
+        self._describe(plan, foreign, zones)
+        refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
+        executor = self._write(plan, refresher)
+        self._make_live(plan, snapshot, zones, executor, refresher)
+        self._result["farms"], self._result["frontends"] = _objects(plan, executor)
+
+    def _zones_to_refresh(self, plan: Plan, foreign: dict[str, int]) -> set[str]:
+        if not self._options["refresh"]:
+            return set()
+        return {zone for operation in plan.operations for zone in operation.zones} | set(foreign)
+
+    def _check(self, plan: Plan, snapshot: Snapshot, foreign: dict[str, int], zones: set[str]) -> None:
+        """Everything that can be known to fail later fails here, before anything is written."""
+        if foreign and self._options["refresh"] and self._options["foreign_changes"] == "refuse":
+            waiting = ", ".join(f"{zone} ({number})" for zone, number in foreign.items())
+            raise InvalidInput(
+                f"foreign_changes: changes that this run did not make are waiting in zone {waiting}, and refreshing "
+                "would publish them. Look at them in the control panel, then publish them with "
+                f"mailops.ovh_iplb.refresh (zones: [{', '.join(foreign)}]), or set foreign_changes: apply",
+                foreign_changes=foreign,
+            )
+        if self._options["wait_for_healthy"]:
+            self._check_watchable(plan)
+        if self._options["require_healthy_peers"]:
+            self._check_drains(plan, snapshot)
+        if zones:
+            self._reader.add_all_frontends(snapshot)
+            check_deployable(plan, snapshot)
+            for clash in port_clashes(plan, snapshot):
+                self._module.warn(f"two frontends listen on the same port: {clash}; remove or disable one")
+
+    def _check_drains(self, plan: Plan, snapshot: Snapshot) -> None:
+        unsafe = unsafe_drains(plan, snapshot)
+        if unsafe:
+            raise InvalidInput(
+                f"require_healthy_peers: {', '.join(unsafe)} would leave the farm without a server that is healthy on "
+                "every instance. Bring another server up first; where its health is not known, give the farm a probe "
+                "and each server probe: true"
+            )
+
+    def _check_watchable(self, plan: Plan) -> None:
+        unwatched = unwatchable(plan)
+        if unwatched:
+            raise InvalidInput(
+                f"wait_for_healthy: nothing probes {', '.join(unwatched)}; give the farm a probe and each server "
+                "probe: true, or set wait_for_healthy: false"
+            )
+
+    def _describe(self, plan: Plan, foreign: dict[str, int], zones: set[str]) -> None:
+        self._result.update(
+            changed=bool(plan.operations or zones),
+            plan=[operation.report() for operation in plan.operations],
+            foreign_changes=foreign,
+            refreshed_zones=sorted(zones),
+            diff=_diff(plan, foreign if zones else {}),
+        )
+        if foreign and zones and self._options["foreign_changes"] == "apply":
+            listed = ", ".join(f"{number} in {zone}" for zone, number in foreign.items())
+            self._module.warn(f"changes that this run did not make were waiting and go live with it: {listed}")
+
+    def _write(self, plan: Plan, refresher: Refresher) -> Executor:
+        executor = Executor(self._api, self._reader, refresher.wait_for_running)
+        try:
+            executor.run(plan.operations)
+        except IplbError:
+            self._result.update(changed=bool(executor.done), written=executor.done)
+            raise
+        self._result["plan"] = executor.done
+        return executor
+
+    def _make_live(
+        self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor, refresher: Refresher
+    ) -> None:
+        try:
+            if zones:
+                refresher.refresh(zones, snapshot.zones, self._options["wait"])
+            elif plan.zones and self._options["refresh"] and self._options["wait"]:
+                refresher.settle(plan.zones, snapshot.zones)
+            if self._options["wait_for_healthy"]:
+                refresher.wait_for_healthy([(farm.ref.protocol, executor.farm_id(farm.ref)) for farm in plan.farms])
+        finally:
+            self._result["tasks"] = refresher.tasks
+
+
+def check_deployable(plan: Plan, snapshot: Snapshot) -> None:
+    """:raises InvalidInput: when a refresh could not deploy the planned configuration."""
+    gaps = deployment_gaps(plan, snapshot)
+    if gaps:
+        raise InvalidInput(
+            f"this configuration can not be deployed: {'; '.join(gaps)}. A load balancer needs at least one frontend, "
+            "and every frontend, even a disabled one, a default farm. Add what is missing, or stage the change alone "
+            "with refresh: false"
+        )
+
+
+def _diff(plan: Plan, pending: dict[str, int]) -> list[Values]:
+    """Ansible's diff: one entry an object, with the fields that change."""
+    entries = [
+        {
+            "before_header": f"{operation.resource.kind} {operation.key}"
+            + (f" ({operation.id})" if operation.id else ""),
+            "after_header": f"{operation.resource.kind} {operation.key}",
+            "before": operation.before,
+            "after": operation.after,
+        }
+        for operation in plan.operations
+    ]
+    if pending:
+        entries.append(
+            {
+                "before_header": "changes waiting for a refresh",
+                "after_header": "changes waiting for a refresh",
+                "before": pending,
+                "after": {},
+            }
+        )
+    return entries
+
+
+def _objects(plan: Plan, executor: Executor) -> tuple[list[Values], list[Values]]:
+    """The farms (with their servers) and frontends that the task names, as they are now."""
+    ids = {(report["kind"], report["key"]): report["id"] for report in executor.done}
+    farms = [
+        {
+            "farm_id": executor.farm_id(farm.ref),
+            "protocol": farm.ref.protocol,
+            **farm.values,
+            "servers": [
+                {"server_id": server.id or ids["server", server.key], **server.values} for server in farm.servers
+            ],
+        }
+        for farm in plan.farms
+    ]
+    frontends = [
+        {
+            "frontend_id": frontend.id or ids["frontend", frontend.key],
+            "protocol": frontend.protocol,
+            **frontend.values,
+            "default_farm_id": executor.farm_id(frontend.farm) if frontend.farm else None,
+        }
+        for frontend in plan.frontends
+    ]
+    return farms, frontends

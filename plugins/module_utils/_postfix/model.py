@@ -1,0 +1,280 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a Postfix configuration says and what a task asks of it. Private to the collection.
+
+The whole folder is pure, text and values in, values out, but for ``host``, ``instance``, ``trial``, ``surroundings``,
+``preparation``, ``journal``, ``transaction`` and ``guard_host``. A service is named as postconf names it, ``name/type``
+(``smtp/inet``), and an override is an ``-o name=value`` of its master.cf entry. In every mapping a value of ``None``
+means "not there": absent before, or to be removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+MAIN = "main.cf"
+MASTER = "master.cf"
+# In a plan, where the name of a parameter stands otherwise.
+MODE = "file mode"
+Values = dict[str, Optional[str]]
+# The line of the OVHcloud guide "Configuring SMTP on a Load Balancer service". Postfix has no parameter of that name,
+# so it only works where a master.cf entry refers to it.
+GUIDE_PARAMETER = "smtp_upstream_proxy_protocol"
+GUIDE_REFERENCE = "$" + GUIDE_PARAMETER
+PROXY_PARAMETERS = {
+    "smtpd": "smtpd_upstream_proxy_protocol",
+    "postscreen": "postscreen_upstream_proxy_protocol",
+}
+# On a listener that believes PROXY headers the client address is a claim: nobody may be trusted for it.
+GUARDED_HOST_LISTS = ("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts")
+# A port of its own that the listener got here: tells its lines in the log apart, and that it goes with the listener.
+OWN_ENTRY = {"syslog_name": "postfix/balancer"}
+# The one daemon that every Postfix runs all the time, and that every reload replaces.
+QUEUE_MANAGER = "qmgr/unix"
+# What the code below needs to know in expanded form ("postconf -x").
+EFFECTIVE = (
+    "daemon_directory",
+    "inet_interfaces",
+    "inet_protocols",
+    "mail_version",
+    "myhostname",
+    "mynetworks",
+    "postscreen_upstream_proxy_protocol",
+    "queue_directory",
+    "smtpd_forbid_unauth_pipelining",
+    "smtpd_milters",
+    "smtpd_recipient_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_restriction_classes",
+    "smtpd_service_name",
+    "smtpd_tls_wrappermode",
+    "smtpd_upstream_proxy_protocol",
+    "syslog_name",
+)
+# "postconf: warning: /etc/postfix/main.cf: unused parameter: some_name=some value"
+_UNUSED = re.compile(r"warning: .*/(?P<file>main\.cf|master\.cf): unused parameter: (?P<name>[^=\s]+)=(?P<value>.*)")
+# Postfix 3.7; a $name that nothing defines expands to nothing.
+_UNDEFINED = re.compile(r"warning: .*/(?:main\.cf|master\.cf): undefined parameter: (?P<name>\S+)")
+
+
+class PostfixError(Exception):
+    """Something to tell the user: what is wrong, where, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One service of master.cf; the field names are the column headings of master(5)."""
+
+    service: str
+    private: str = "-"
+    unpriv: str = "-"
+    chroot: str = "-"
+    wakeup: str = "-"
+    maxproc: str = "-"
+    command: str = ""
+    arguments: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The entry without its overrides, as one line of master.cf."""
+        return " ".join([*self._columns(), self.arguments]).strip()
+
+    def definition(self) -> str:
+        """The whole entry as ``postconf -Me`` takes it. Options come before a command's own arguments: pipe(8)."""
+        options = [f"-o {{{name}={value}}}" for name, value in self.overrides.items()]
+        return f"{self.service}=" + " ".join([*self._columns(), *options, self.arguments]).strip()
+
+    def _columns(self) -> list[str]:
+        name, kind = self.service.rsplit("/", 1)
+        return [name, kind, self.private, self.unpriv, self.chroot, self.wakeup, self.maxproc, self.command]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one configuration directory says."""
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What main.cf sets, unused names included, as written there."""
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    expanded: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Overrides with every $name expanded, by (service, parameter)."""
+    effective: Mapping[str, str] = field(default_factory=dict)
+    """The parameters of EFFECTIVE as main.cf and the defaults make them, expanded."""
+    unused: tuple[tuple[str, str], ...] = ()
+    """(file, name) of what nothing reads."""
+    undefined: tuple[str, ...] = ()
+    """Names that are referred to and that nothing defines."""
+
+    def value(self, service: str, parameter: str) -> str:
+        """What the program behind a service sees: its override, or else main.cf or the default."""
+        return self.expanded.get((service, parameter), self.effective.get(parameter, ""))
+
+
+@dataclass(frozen=True)
+class Listener:
+    """What the user wants of the service that the balancer speaks to."""
+
+    service: str = "smtp/inet"
+    enabled: bool = True
+    trusted_clients: tuple[str, ...] | None = None
+    """Networks that keep their permission by address. None: not said. Empty: nobody."""
+    allow_address_permits: bool = False
+    version: str = "v1"
+    balancer_networks: tuple[str, ...] = ()
+    """From where the load balancer speaks to this host."""
+    balancer_ipv6: bool = False
+    """The load balancer has an IPv6 address, so its headers may name IPv6 clients."""
+    allow_cutover: bool = False
+    """Clients that use the listener without a header today may be cut off."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the task asks for, in Postfix's own form."""
+
+    parameters: Values = field(default_factory=dict)
+    services: Mapping[str, Values] = field(default_factory=dict)
+    new_services: Mapping[str, Entry | None] = field(default_factory=dict)
+    listener: Listener | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference that a plan makes.
+
+    ``parameter`` is None where a whole entry comes or goes, and MODE for the permissions of a file.
+    """
+
+    file: str
+    service: str | None
+    parameter: str | None
+    before: str | None
+    after: str | None
+
+    @property
+    def place(self) -> str:
+        owner = self.file if self.parameter == MODE else self.service
+        return "/".join(part for part in (owner, self.parameter) if part)
+
+
+def parse_settings(
+    main: str, master: str, overrides: str, expanded: str, effective: str, warnings: str, directory: str
+) -> Settings:
+    """Settings from the output of ``postconf`` -n, -M, -P, -Px and -x NAMES, and what it wrote to stderr."""
+    unused = {(match["file"], match["name"]): match["value"] for match in _UNUSED.finditer(warnings)}
+    parameters = dict(_assignments(main))
+    # "postconf -n" leaves unused parameters out, and always shows where it was told to look.
+    parameters.update({name: value for (file, name), value in unused.items() if file == MAIN})
+    if parameters.get("config_directory") == directory:
+        del parameters["config_directory"]
+    return Settings(
+        parameters=parameters,
+        entries=_parse_entries(master, overrides),
+        expanded={split_override(name): value for name, value in _assignments(expanded)},
+        effective=dict(_assignments(effective)),
+        unused=tuple(sorted(unused)),
+        undefined=tuple(sorted({match["name"] for match in _UNDEFINED.finditer(warnings)})),
+    )
+
+
+def _assignments(output: str) -> Iterable[tuple[str, str]]:
+    for line in output.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            yield name.strip(), value.strip()
+
+
+def split_override(name: str) -> tuple[str, str]:
+    service, _slash, parameter = name.rpartition("/")
+    return service, parameter
+
+
+def _parse_entries(master: str, overrides: str) -> dict[str, Entry]:
+    by_service: dict[str, dict[str, str]] = {}
+    for name, value in _assignments(overrides):
+        service, parameter = split_override(name)
+        by_service.setdefault(service, {})[parameter] = value
+    entries = {}
+    for line in master.splitlines():
+        if len(line.split(None, 7)) < 8:
+            continue
+        name, kind, private, unpriv, chroot, wakeup, maxproc, command_line = line.split(None, 7)
+        command, *words = _words(command_line)
+        arguments = " ".join(_without_options(words))
+        service = f"{name}/{kind}"
+        overrides_here = by_service.get(service, {})
+        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, overrides_here)
+    return entries
+
+
+def _words(text: str) -> list[str]:
+    """Split at blanks, except within braces."""
+    words: list[str] = []
+    depth = 0
+    for piece in text.split():
+        if depth:
+            words[-1] += f" {piece}"
+        else:
+            words.append(piece)
+        depth += piece.count("{") - piece.count("}")
+    return words
+
+
+def _without_options(words: list[str]) -> list[str]:
+    options = {place for place, word in enumerate(words) if word == "-o"}
+    return [word for place, word in enumerate(words) if place not in options and place - 1 not in options]
+
+
+def is_proxied(settings: Settings, service: str) -> bool:
+    entry = settings.entries.get(service)
+    parameter = PROXY_PARAMETERS.get(entry.command) if entry else None
+    return parameter is not None and settings.value(service, parameter) == "haproxy"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a local client reaches one SMTP service of master.cf."""
+
+    service: str
+    address: str
+    port: str
+    """A number or a name of services(5)."""
+    proxied: bool
+    implicit_tls: bool
+
+
+def endpoints(settings: Settings) -> list[Endpoint]:
+    """Every inet service of smtpd and postscreen."""
+    return [
+        Endpoint(
+            service,
+            *_address(service, settings),
+            proxied=is_proxied(settings, service),
+            implicit_tls=settings.value(service, "smtpd_tls_wrappermode") == "yes",
+        )
+        for service, entry in settings.entries.items()
+        if service.endswith("/inet") and entry.command in PROXY_PARAMETERS
+    ]
+
+
+def _address(service: str, settings: Settings) -> tuple[str, str]:
+    name = service.rsplit("/", 1)[0]
+    host, colon, port = name.rpartition(":")
+    if colon and host:
+        return host.strip("[]"), port
+    interfaces = settings.effective.get("inet_interfaces", "").replace(",", " ").split()
+    interface = interfaces[0] if interfaces else "all"
+    if interface not in ("all", "loopback-only"):
+        return interface.strip("[]"), port
+    return ("::1" if settings.effective.get("inet_protocols") == "ipv6" else "127.0.0.1"), port
+
+
+def starts_by_itself(settings: Settings, service: str) -> bool:
+    """Whether the master starts a service without being asked: it wakes it up regularly, and at once at its start."""
+    entry = settings.entries.get(service)
+    return entry is not None and entry.wakeup.isdigit() and entry.wakeup != "0"

@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What stands around a listener that is to expect PROXY headers, judged before anything is written. Private to the
+collection.
+
+Everything here is pure; ``surroundings`` reads what the host shows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard import (
+    GuardError,
+    Network,
+    outsiders,
+    read_networks,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    Listener,
+    PostfixError,
+    Settings,
+    is_proxied,
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a host shows about the use of its listener."""
+
+    sessions: str = ""
+    """Output of ``ss -Htn`` for the listener's port."""
+    own_addresses: tuple[str, ...] = ()
+    local_senders: tuple[str, ...] = ()
+    """Programs of the host that speak SMTP to the listener, in words."""
+
+
+def refuse(before: Settings, after: Settings, listener: Listener, around: Surroundings) -> None:
+    """Raise for what would relay for the load balancer itself, or shut out who uses the listener today."""
+    if not listener.balancer_networks:
+        return
+    balancer = _networks(listener)
+    if not listener.allow_address_permits:
+        _refuse_trusted_balancer(after, listener, balancer)
+    if not listener.allow_cutover and _is_new(before, listener):
+        _refuse_cut_off(listener, outsiders(around.sessions, balancer))
+
+
+def _networks(listener: Listener) -> tuple[Network, ...]:
+    try:
+        return read_networks("proxy_listener.balancer_networks", listener.balancer_networks)
+    except GuardError as error:
+        raise PostfixError(str(error)) from error
+
+
+def _is_new(before: Settings, listener: Listener) -> bool:
+    """Whether the listener serves without a header today."""
+    return listener.service in before.entries and not is_proxied(before, listener.service)
+
+
+def _refuse_trusted_balancer(after: Settings, listener: Listener, balancer: Iterable[Network]) -> None:
+    lists = {
+        "mynetworks": after.effective.get("mynetworks", ""),
+        "proxy_listener.trusted_clients": ", ".join(listener.trusted_clients or ()),
+    }
+    for name, value in lists.items():
+        for network in _parsed(value):
+            inside = [str(own) for own in balancer if own.version == network.version and own.overlaps(network)]
+            if inside:
+                raise PostfixError(
+                    f"{name} contains {network}, from where the load balancer speaks to this host "
+                    f"({', '.join(inside)}): whatever comes through it without a PROXY header could relay. Take it out "
+                    "of the list, or accept it with proxy_listener.allow_address_permits (role: "
+                    "postfix_backend_allow_address_permits)"
+                )
+
+
+def _parsed(value: str) -> Iterator[Network]:
+    """The networks of a list; tables and file names can not be judged here."""
+    for word in re.split(r"[,\s]+", value):
+        try:
+            yield ipaddress.ip_network(word.replace("[", "").replace("]", ""), strict=False)
+        except ValueError:
+            continue
+
+
+def _refuse_cut_off(listener: Listener, others: list[str]) -> None:
+    if others:
+        raise PostfixError(
+            f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} {listener.service} of this host now, without "
+            "a PROXY header, and would be answered 421. Let them send to the load balancer, give it a port of its own "
+            "(proxy_listener.service: 10025/inet), or accept it with proxy_listener.allow_cutover (role: "
+            "postfix_backend_allow_cutover)"
+        )
+
+
+def notices(before: Settings, after: Settings, listener: Listener, around: Surroundings) -> list[str]:
+    """What the operator should know. All but the first are said once: when the header is turned on."""
+    said = [*_ipv6(after, listener)]
+    if not is_proxied(before, listener.service):
+        said += [*_neighbours(listener, around), *_pipelining(after, listener), *_milters(after, listener)]
+        said += _local_programs(before, listener, around)
+    return said
+
+
+def _ipv6(after: Settings, listener: Listener) -> Iterator[str]:
+    protocols = after.effective.get("inet_protocols", "all").replace(",", " ").split()
+    if listener.balancer_ipv6 and not {"all", "ipv6"} & set(protocols):
+        yield (
+            "the load balancer has an IPv6 address, but inet_protocols leaves IPv6 out: Postfix answers 421 to every "
+            "client that reached the load balancer over IPv6. Set inet_protocols = all, or publish no AAAA record"
+        )
+
+
+def _neighbours(listener: Listener, around: Surroundings) -> Iterator[str]:
+    balancer = _networks(listener) if listener.balancer_networks else ()
+    for text in around.own_addresses:
+        address = ipaddress.ip_address(text)
+        inside = [str(network) for network in balancer if address in network]
+        if inside:
+            yield (
+                f"this host's own address {text} lies within {inside[0]}, from where the load balancer speaks: the "
+                "firewall can not tell its neighbours from the load balancer, so only the guard within Postfix keeps "
+                "them from forging headers"
+            )
+
+
+def _pipelining(after: Settings, listener: Listener) -> Iterator[str]:
+    if after.value(listener.service, "smtpd_forbid_unauth_pipelining") == "no":
+        yield (
+            "smtpd_forbid_unauth_pipelining = no: should this listener ever get a PROXY header that it does not "
+            "expect, the session would go on one answer out of step. With yes it is refused at once"
+        )
+
+
+def _milters(after: Settings, listener: Listener) -> Iterator[str]:
+    milters = after.value(listener.service, "smtpd_milters")
+    if milters:
+        yield (
+            f"the milters of {listener.service} ({milters}) see the address that a PROXY header claims: let none of "
+            "them trust 127.0.0.1 there (OpenDKIM: InternalHosts; Rspamd: local_addrs)"
+        )
+
+
+def _local_programs(before: Settings, listener: Listener, around: Surroundings) -> Iterator[str]:
+    if around.local_senders and listener.service in before.entries:
+        yield (
+            f"programs on this host speak SMTP to {listener.service} ({', '.join(around.local_senders)}). They send no "
+            "PROXY header and get 421: let them use sendmail or submission, or give the load balancer a port of its "
+            "own (proxy_listener.service: 10025/inet, role: postfix_backend_listener)"
+        )
+
+
+# "postfix/smtpd[123]: 4XyZ: client=localhost[127.0.0.1]": a message, not only a look at the greeting.
+_TAKEN = r"{program}\[\d+\]: \w+: client=[^\[]*\[(?:127\.[\d.]+|::1)\]"
+_SOCKET_USER = re.compile(r'users:\(\("([^"]+)"')
+
+
+def local_senders(log: str, program: str, sockets: str) -> tuple[str, ...]:
+    """Who on this host uses the listener.
+
+    :param log: the end of the mail log.
+    :param program: the listener's name there, for example ``postfix/smtpd``.
+    :param sockets: ``ss -Htnp`` of sessions whose other end is the listener.
+    """
+    messages = len(re.findall(_TAKEN.format(program=re.escape(program)), log))
+    programs = sorted(set(_SOCKET_USER.findall(sockets)) - {"smtpd", "postscreen"})
+    told = [f"{messages} messages from 127.0.0.1 in the mail log"] if messages else []
+    return (*programs, *told)

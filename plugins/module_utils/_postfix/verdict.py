@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether an edited configuration is sound: what it would ignore, refuse to start with, or relay. Pure. Private to the
+collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import references, suggestion
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import listener_services
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    GUIDE_PARAMETER,
+    GUIDE_REFERENCE,
+    MAIN,
+    MASTER,
+    PROXY_PARAMETERS,
+    Listener,
+    PostfixError,
+    Request,
+    Settings,
+    is_proxied,
+)
+
+
+def address_permits(after: Settings, service: str) -> list[str]:
+    """What grants relaying by client address on a service in spite of an empty mynetworks.
+
+    A message must pass smtpd_relay_restrictions and smtpd_recipient_restrictions, so the first that is not empty
+    decides what relays. After *_unauth_destination only mail for this host's own domains is left to permit.
+    The other client lookups are harmless: Postfix ignores their OK ("for safety reasons", postconf(5)).
+    """
+    for parameter in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+        words = _restrictions(after, after.value(service, parameter))
+        if words:
+            return [f"{word} in {parameter}" for word in _permits(words)]
+    return []
+
+
+def _restrictions(after: Settings, value: str, depth: int = 0) -> list[str]:
+    """The words of a restriction list, with restriction classes replaced by what they stand for."""
+    classes = set(after.effective.get("smtpd_restriction_classes", "").replace(",", " ").split())
+    words: list[str] = []
+    for word in re.findall(r"[^\s,{}]+", value):
+        if word in classes and depth < 10:
+            words += _restrictions(after, after.parameters.get(word, ""), depth + 1)
+        else:
+            words.append(word)
+    return words
+
+
+def _permits(words: list[str]) -> list[str]:
+    found = []
+    for word in words:
+        if word in ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer"):
+            break
+        if word in ("permit_inet_interfaces", "check_client_access"):
+            found.append(word)
+    return found
+
+
+def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> None:
+    """Raise for what the edited copy shows to be wrong with the request. ``known``: every name Postfix knows."""
+    _refuse_unused(after, request, known)
+    _refuse_undefined(after, request)
+    _refuse_misplaced(after, request)
+    _refuse_protocol(after, request)
+    if request.listener and request.listener.enabled:
+        _refuse_unguarded(after, request.listener)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One parameter that the request sets."""
+
+    option: str
+    service: str | None
+    name: str
+    value: str
+
+
+def _requested(request: Request) -> Iterable[_Setting]:
+    for name, value in request.parameters.items():
+        if value is not None:
+            yield _Setting(f"parameters.{name}", None, name, value)
+    for service, values in request.services.items():
+        for name, value in values.items():
+            if value is not None:
+                yield _Setting(f"services.{service}.{name}", service, name, value)
+    for service, entry in request.new_services.items():
+        for name, text in (entry.overrides if entry else {}).items():
+            yield _Setting(f"new_services.{service}.parameters.{name}", service, name, text)
+
+
+def _refuse_unused(after: Settings, request: Request, known: Iterable[str]) -> None:
+    for setting in _requested(request):
+        if (MASTER if setting.service else MAIN, setting.name) not in after.unused:
+            continue
+        hint = suggestion(setting.name, set(known) - {name for _file, name in after.unused})
+        if setting.name == GUIDE_PARAMETER:
+            hint = (
+                f"; set it together with the entry that uses it, services: {{smtp/inet: "
+                f"{{smtpd_upstream_proxy_protocol: {GUIDE_REFERENCE}}}}}, or with proxy_listener"
+            )
+        raise PostfixError(f"{setting.option}: Postfix has no such parameter and nothing refers to it{hint}")
+
+
+def _refuse_undefined(after: Settings, request: Request) -> None:
+    for setting in _requested(request):
+        undefined = sorted(references([setting.value]) & set(after.undefined))
+        if undefined:
+            raise PostfixError(
+                f"{setting.option}: nothing defines ${undefined[0]}{suggestion(undefined[0], after.parameters)}; "
+                "set it with parameters"
+            )
+
+
+def _refuse_misplaced(after: Settings, request: Request) -> None:
+    """The parameter of one daemon on the entry of another does nothing, and looks as if it did."""
+    readers = {parameter: command for command, parameter in PROXY_PARAMETERS.items()}
+    for setting in _requested(request):
+        reader = readers.get(setting.name)
+        entry = after.entries.get(setting.service or "")
+        if entry is None or reader is None or not setting.value:
+            continue
+        if entry.command != reader:
+            raise PostfixError(f"{setting.option} is read by {reader}, but {entry.service} runs {entry.command}")
+        if entry.service.endswith("/pass"):
+            raise PostfixError(f"{setting.option}: behind postscreen the PROXY header is postscreen's to read")
+
+
+def _refuse_protocol(after: Settings, request: Request) -> None:
+    """``postfix check`` accepts any value here; smtpd and postscreen then die at once."""
+    options = {(setting.service, setting.name): setting.option for setting in _requested(request)}
+    for service, entry in after.entries.items():
+        parameter = PROXY_PARAMETERS.get(entry.command)
+        value = after.value(service, parameter) if parameter else ""
+        if parameter and value not in ("", "haproxy"):
+            own, general = options.get((service, parameter)), options.get((None, parameter))
+            raise PostfixError(
+                f"{own or general or parameter}: {service} can not start with {value!r}; write haproxy, or an empty "
+                "text for no PROXY header"
+            )
+
+
+def _refuse_unguarded(after: Settings, listener: Listener) -> None:
+    if not is_proxied(after, listener.service):
+        raise PostfixError(
+            f"proxy_listener: {listener.service} would not expect a PROXY header; remove {GUIDE_PARAMETER} and "
+            "the *_upstream_proxy_protocol parameters from parameters and services"
+        )
+    if listener.allow_address_permits:
+        return
+    entry = after.entries[listener.service]
+    for service in listener_services(after, entry, listener):
+        permits = address_permits(after, service) if after.entries[service].command == "smtpd" else []
+        if permits:
+            raise PostfixError(
+                f"{service} would relay for a forged client address: {'; '.join(permits)}. Move it behind "
+                "reject_unauth_destination, or accept it with proxy_listener.allow_address_permits"
+            )

@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is refused, and what is said, before a listener expects PROXY headers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import plan_changes
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import (
+    replaced_overrides,
+    with_listener,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    Entry,
+    Listener,
+    PostfixError,
+    Request,
+    Settings,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preflight import (
+    Surroundings,
+    local_senders,
+    notices,
+    refuse,
+)
+
+NETWORKS = ("198.51.100.128/29",)
+LISTENER = Listener(balancer_networks=NETWORKS)
+SESSION = "0 0 192.0.2.11:25 203.0.113.10:40001\n"
+
+
+def host(proxied: bool = False, **effective: str) -> Settings:
+    return Settings(
+        entries={"smtp/inet": Entry("smtp/inet", command="smtpd")},
+        expanded={("smtp/inet", "smtpd_upstream_proxy_protocol"): "haproxy"} if proxied else {},
+        effective={"mynetworks": "127.0.0.0/8 [::1]/128", "inet_protocols": "all", **effective},
+    )
+
+
+@pytest.mark.parametrize(
+    ("mynetworks", "trusted"),
+    [("127.0.0.0/8, 198.51.100.0/24", ()), ("198.51.100.130", ()), ("127.0.0.0/8", ("198.51.100.131/32",))],
+)
+def test_whatever_comes_through_the_balancer_is_not_to_be_trusted(mynetworks: str, trusted: tuple[str, ...]) -> None:
+    after, listener = host(mynetworks=mynetworks), replace(LISTENER, trusted_clients=trusted)
+    with pytest.raises(PostfixError, match=r"198\.51\.100\.128/29.*allow_address_permits"):
+        refuse(host(), after, listener, Surroundings())
+    refuse(host(), after, replace(listener, allow_address_permits=True), Surroundings())
+    refuse(host(), after, replace(listener, balancer_networks=()), Surroundings())
+
+
+def test_loopback_and_strangers_are_no_balancer() -> None:
+    refuse(
+        host(), host(mynetworks="127.0.0.0/8 [::1]/128 203.0.113.0/24 hash:/etc/postfix/x"), LISTENER, Surroundings()
+    )
+
+
+def test_clients_that_use_the_port_now_are_not_cut_off_in_silence() -> None:
+    around = Surroundings(sessions=SESSION)
+    with pytest.raises(PostfixError, match=r"203\.0\.113\.10.*10025/inet.*allow_cutover"):
+        refuse(host(), host(), LISTENER, around)
+    refuse(host(), host(), replace(LISTENER, allow_cutover=True), around)
+    refuse(host(proxied=True), host(proxied=True), LISTENER, around)
+    refuse(host(), host(), replace(LISTENER, service="10025/inet"), around)
+
+
+@pytest.mark.parametrize(
+    ("after", "listener", "around", "said"),
+    [
+        (host(inet_protocols="ipv4"), replace(LISTENER, balancer_ipv6=True), Surroundings(), "inet_protocols"),
+        (host(), LISTENER, Surroundings(own_addresses=("198.51.100.130",)), "own address 198.51.100.130"),
+        (host(smtpd_forbid_unauth_pipelining="no"), LISTENER, Surroundings(), "smtpd_forbid_unauth_pipelining"),
+        (host(smtpd_milters="inet:127.0.0.1:8891"), LISTENER, Surroundings(), "milters.*127.0.0.1:8891.*InternalHosts"),
+        (host(), LISTENER, Surroundings(local_senders=("php",)), "php.*sendmail.*10025/inet"),
+    ],
+)
+def test_the_operator_is_told(after: Settings, listener: Listener, around: Surroundings, said: str) -> None:
+    (notice,) = notices(host(), after, listener, around)
+    assert re.search(said, notice)
+
+
+def test_a_sound_host_is_told_nothing() -> None:
+    settings = host(smtpd_forbid_unauth_pipelining="yes")
+    assert notices(host(), settings, replace(LISTENER, balancer_ipv6=True), Surroundings()) == []
+
+
+def test_a_listener_that_expects_headers_already_is_told_once_only_what_loses_mail() -> None:
+    settings = host(proxied=True, smtpd_milters="inet:x", smtpd_forbid_unauth_pipelining="no", inet_protocols="ipv4")
+    assert notices(settings, settings, LISTENER, Surroundings()) == []
+    assert len(notices(settings, settings, replace(LISTENER, balancer_ipv6=True), Surroundings())) == 1
+
+
+LOG = """\
+Nov 22 16:08:50 mx postfix/smtpd[10]: connect from localhost[127.0.0.1]
+Nov 22 16:08:50 mx postfix/smtpd[10]: 4Tabc: client=localhost[127.0.0.1]
+Nov 22 16:08:51 mx postfix/submission/smtpd[11]: 4Tabd: client=localhost[127.0.0.1]
+Nov 22 16:08:52 mx postfix/smtpd[12]: 4Tabe: client=mx.example[203.0.113.10]
+Nov 22 16:08:53 mx postfix/smtpd[12]: 4Tabf: client=localhost[::1]
+"""
+
+
+def test_programs_of_the_host_are_found_in_the_log_and_among_its_sockets() -> None:
+    sockets = '0 0 127.0.0.1:40000 127.0.0.1:25 users:(("php-fpm",pid=7,fd=3))\n'
+    found = local_senders(LOG, "postfix/smtpd", sockets)
+    assert found == ("php-fpm", "2 messages from 127.0.0.1 in the mail log")
+    assert local_senders("", "postfix/smtpd", "") == ()
+
+
+# A port of its own ---------------------------------------------------------------------------------------------------
+
+OWN = Listener("10025/inet", trusted_clients=())
+
+
+def test_a_port_of_its_own_is_like_port_25_and_leaves_it_alone() -> None:
+    overrides = {"content_filter": "amavis:[127.0.0.1]:10024", "mynetworks": "192.0.2.0/24"}
+    before = Settings(entries={"smtp/inet": Entry("smtp/inet", "n", chroot="y", command="smtpd", overrides=overrides)})
+    request = with_listener(before, Request(listener=OWN), lambda _address: False)
+    entry = request.new_services["10025/inet"]
+    assert entry is not None
+    assert (entry.private, entry.chroot, entry.command) == ("n", "y", "smtpd")
+    assert entry.overrides == {
+        "content_filter": "amavis:[127.0.0.1]:10024",
+        "syslog_name": "postfix/balancer",
+        "smtpd_upstream_proxy_protocol": "$smtp_upstream_proxy_protocol",
+        "mynetworks": "",
+        "smtpd_authorized_xclient_hosts": "",
+        "smtpd_authorized_xforward_hosts": "",
+    }
+    assert request.services == {}
+
+
+def test_behind_postscreen_a_port_of_its_own_is_like_the_smtpd_there() -> None:
+    before = Settings(
+        entries={
+            "smtp/inet": Entry("smtp/inet", maxproc="1", command="postscreen"),
+            "smtpd/pass": Entry("smtpd/pass", chroot="y", command="smtpd"),
+        }
+    )
+    entry = with_listener(before, Request(listener=OWN), lambda _address: False).new_services["10025/inet"]
+    assert entry is not None
+    assert (entry.command, entry.chroot, entry.maxproc) == ("smtpd", "y", "-")
+
+
+def test_the_second_run_sees_its_own_port() -> None:
+    before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd")})
+    entry = with_listener(before, Request(listener=OWN), lambda _address: False).new_services["10025/inet"]
+    assert entry is not None
+    now = Settings(
+        parameters={"smtp_upstream_proxy_protocol": "haproxy"}, entries={**before.entries, "10025/inet": entry}
+    )
+    assert plan_changes(now, with_listener(now, Request(listener=OWN), lambda _address: False)) == []
+    gone = with_listener(now, Request(listener=replace(OWN, enabled=False)), lambda _address: False)
+    assert gone.new_services == {"10025/inet": None}
+    assert gone.parameters == {"smtp_upstream_proxy_protocol": None}
+    assert plan_changes(before, with_listener(before, Request(listener=replace(OWN, enabled=False)), bool)) == []
+
+
+def test_overrides_that_stood_there_before_come_back() -> None:
+    mine = {"mynetworks": "10.0.0.0/8", "smtpd_helo_required": "yes"}
+    before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides=mine)})
+    listener = Listener(trusted_clients=())
+    kept = replaced_overrides(before, Request(listener=listener), {"10025/inet": {"mynetworks": "192.0.2.0/24"}})
+    assert kept == {"smtp/inet": {"mynetworks": "10.0.0.0/8"}, "10025/inet": {"mynetworks": "192.0.2.0/24"}}
+
+    values = with_listener(before, Request(listener=listener), bool).services["smtp/inet"]
+    now = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides={**mine, **values})})  # type: ignore[dict-item]
+    assert replaced_overrides(now, Request(listener=listener), kept) == kept
+
+    leaving = Request(listener=replace(listener, enabled=False))
+    back = with_listener(now, leaving, bool, kept).services["smtp/inet"]
+    assert back == {**dict.fromkeys(values), "mynetworks": "10.0.0.0/8"}
+    assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
+
+
+def test_a_misspelt_service_is_no_port_of_its_own() -> None:
+    before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd")})
+    with pytest.raises(PostfixError, match="did you mean smtp/inet"):
+        with_listener(before, Request(listener=Listener("smpt/inet")), lambda _address: False)

@@ -98,8 +98,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import gather
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import connection_options
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 
 # HAProxy's words for a server that answers its checks; one without weight drains.
 UP = ("UP", "DRAIN")

@@ -112,6 +112,10 @@ options:
     description:
       - Private network through which the servers are reached. Needed once the service is in a vRack.
     type: int
+  vrack_network:
+    description:
+      - Display name of that private network, instead of its id. V(null) takes the farm out of it.
+    type: str
 extends_documentation_fragment:
   - mailops.ovh_iplb.attributes
   - mailops.ovh_iplb.connection
@@ -218,25 +222,26 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_farm
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_object
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
-    farm_options,
+    object_options,
     refresh_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **farm_options(), **refresh_options()}
+    return {**connection_options(), **object_options(FARM), **refresh_options()}
 
 
 def desired(written: Values) -> Desired:
-    own = farm_options()
-    return Desired(farms=(desired_farm({name: value for name, value in written.items() if name in own}),))
+    own = object_options(FARM)
+    return Desired((desired_object(FARM, {name: value for name, value in written.items() if name in own}),))
 
 
 def main() -> None:

@@ -83,6 +83,10 @@ options:
     description:
       - Id of the certificate that is served by default.
     type: int
+  default_ssl:
+    description:
+      - Display name of that certificate, instead of its id. V(null) unsets it.
+    type: str
   hsts:
     description:
       - Send Strict-Transport-Security; V(http) only.
@@ -201,25 +205,26 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_frontend
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_object
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
-    frontend_options,
+    object_options,
     refresh_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FRONTEND
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **frontend_options(), **refresh_options()}
+    return {**connection_options(), **object_options(FRONTEND), **refresh_options()}
 
 
 def desired(written: Values) -> Desired:
-    own = frontend_options()
-    return Desired(frontends=(desired_frontend({name: value for name, value in written.items() if name in own}),))
+    own = object_options(FRONTEND)
+    return Desired((desired_object(FRONTEND, {name: value for name, value in written.items() if name in own}),))
 
 
 def main() -> None:

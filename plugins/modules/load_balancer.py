@@ -118,6 +118,10 @@ options:
         description:
           - Private network through which the servers are reached. Needed once the service is in a vRack.
         type: int
+      vrack_network:
+        description:
+          - Display name of that private network, instead of its id. V(null) takes the farm out of it.
+        type: str
       servers:
         description: Servers of the farm. Others stay, unless O(purge_servers) is on.
         type: list
@@ -259,6 +263,10 @@ options:
         description:
           - Id of the certificate that is served by default.
         type: int
+      default_ssl:
+        description:
+          - Display name of that certificate, instead of its id. V(null) unsets it.
+        type: str
       hsts:
         description:
           - Send Strict-Transport-Security; V(http) only.
@@ -418,22 +426,20 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired imp
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
-    farm_options,
-    frontend_options,
+    list_of,
     refresh_options,
-    server_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import PROTOCOLS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import PROTOCOLS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:
-    servers = {"type": "list", "elements": "dict", "options": server_options()}
     return {
         **connection_options(),
-        "farms": {"type": "list", "elements": "dict", "options": {**farm_options(), "servers": servers}},
-        "frontends": {"type": "list", "elements": "dict", "options": frontend_options()},
+        "farms": list_of(FARM),
+        "frontends": list_of(FRONTEND),
         "purge_farms": {"type": "bool", "default": False},
         "purge_servers": {"type": "bool", "default": False},
         "purge_frontends": {"type": "bool", "default": False},

@@ -108,7 +108,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import PARTS, gather
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import Spec, connection_options
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import connect, fail
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 

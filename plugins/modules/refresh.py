@@ -88,7 +88,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options imp
     wait_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import fail, refresh_pending
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 

@@ -205,27 +205,27 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_servers
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_server
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
     farm_reference_options,
+    object_options,
     refresh_options,
-    server_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import SERVER
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **farm_reference_options(), **server_options(), **refresh_options()}
+    return {**connection_options(), **farm_reference_options(), **object_options(SERVER), **refresh_options()}
 
 
 def desired(written: Values) -> Desired:
-    own = server_options()
-    server = {name: value for name, value in written.items() if name in own}
-    return Desired(farms=(desired_servers(written, server),))
+    own = object_options(SERVER)
+    return Desired((desired_server(written, {name: value for name, value in written.items() if name in own}),))
 
 
 def main() -> None:

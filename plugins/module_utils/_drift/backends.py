@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift.finding import Host, as_text, make_finding
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 
 
 def host_findings(host: Host, certificate_days: int) -> list[Values]:

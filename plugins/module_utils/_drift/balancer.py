@@ -24,17 +24,11 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired imp
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Operation
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
-    FARM,
-    FRONTEND,
-    PROBE_FIELDS,
-    PROTOCOLS,
-    SERVER,
-    Resource,
-    Values,
-    same,
-)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.probe import PROBE_FIELDS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, SERVER
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import PROTOCOLS, Resource, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import same
 
 # Said of a PROXY setting that smtp.yml would refuse to change (role smtp_load_balancer, preflight).
 CUTOVER_NOTE = (
@@ -172,11 +166,7 @@ def unmanaged_objects(sources: Sources) -> list[Operation]:
 
 def _purging(desired: Desired) -> Desired:
     return replace(
-        desired,
-        purge_farms=True,
-        purge_servers=True,
-        purge_frontends=True,
-        purge_protocols=frozenset(PROTOCOLS),
+        desired, purge=frozenset({FARM.kind, SERVER.kind, FRONTEND.kind}), purge_protocols=frozenset(PROTOCOLS)
     )
 
 
@@ -185,16 +175,18 @@ def snapshot_of(info: t.Mapping[str, t.Any]) -> Snapshot:
     snapshot = Snapshot(as_text(info["service"].get("service_name")), list(info["zones"]))
     for farm in info["farms"]:
         protocol = farm["protocol"]
-        snapshot.farms.append(_observed(FARM, protocol, farm))
-        snapshot.servers += [_observed(SERVER, protocol, server, farm["farm_id"]) for server in farm["servers"]]
-    snapshot.frontends = [_observed(FRONTEND, item["protocol"], item) for item in info["frontends"]]
-    snapshot.frontends_read = frozenset(PROTOCOLS)
+        snapshot.of(FARM).append(_observed(FARM, protocol, farm))
+        servers = [_observed(SERVER, protocol, server, farm["farm_id"]) for server in farm["servers"]]
+        snapshot.of(SERVER).extend(servers)
+    snapshot.of(FRONTEND).extend(_observed(FRONTEND, item["protocol"], item) for item in info["frontends"])
     return snapshot
 
 
-def _observed(resource: Resource, protocol: str, answer: t.Mapping[str, t.Any], farm_id: int | None = None) -> Observed:
+def _observed(
+    resource: Resource, protocol: str, answer: t.Mapping[str, t.Any], parent_id: int | None = None
+) -> Observed:
     values = {field.name: answer.get(field.name) for field in resource.fields_for(protocol)}
-    return Observed(resource, protocol, answer[resource.id_option], values, farm_id)
+    return Observed(resource, protocol, answer[resource.id_option], values, parent_id)
 
 
 def unmanaged_finding(item: Operation, level: str) -> Values:

@@ -21,8 +21,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import by_zone, object_key, server_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key, server_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import by_zone
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 
 LOAD_BALANCER = "load balancer"
 LEVELS = ("drift", "unknown", "notice")

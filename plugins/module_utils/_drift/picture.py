@@ -14,7 +14,7 @@ import itertools
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 
 HEADINGS = ("Frontends", "Farms", "Servers")
 BOX_HEIGHT = 70

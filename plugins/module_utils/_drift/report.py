@@ -25,7 +25,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift.finding im
     pending_by_zone,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift.topology import topology
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 
 
 def build_report(sources: Sources) -> Values:

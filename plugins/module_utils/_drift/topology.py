@@ -17,7 +17,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift.finding im
     server_health,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Operation
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 
 
 def topology(sources: Sources, unmanaged: t.Sequence[Operation], findings: t.Sequence[Values]) -> list[Values]:

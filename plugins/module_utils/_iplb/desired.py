@@ -11,37 +11,42 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    BY_KIND,
     FARM,
-    FRONTEND,
-    PROTOCOLS,
-    SERVER,
-    Values,
-    normalise,
+    RESOURCES,
+    child_of,
+    referrers,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Scope
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
+    PROTOCOLS,
+    Reference,
+    Resource,
+    Values,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import normalise
 
-# Options of an object that are not fields of the API.
-NOT_FIELDS = frozenset({"state", "protocol", "servers", "farm_id", "server_id", "frontend_id", "default_farm"})
 UNSET = object()
 
 
 @dataclass(frozen=True)
-class DesiredServer:
-    where: str
-    values: Values
-    id: int | None = None
-    present: bool = True
-
-
-@dataclass(frozen=True)
 class DesiredObject:
-    """A farm or a frontend. ``where`` is the object as the user knows it, for messages."""
+    """One entry of a task. ``where`` is the object as the user knows it, for messages.
 
+    ``values`` are the fields that were written. ``names`` are the references that were written by name: a display name,
+    or None to detach, by the option that holds it. ``children`` is None when the task does not list them. A
+    ``reference`` only says which object its children belong to.
+    """
+
+    resource: Resource
     where: str
     protocol: str
     values: Values
+    names: Values = field(default_factory=dict)
     id: int | None = None
     present: bool = True
+    children: tuple[DesiredObject, ...] | None = None
+    reference: bool = False
 
     @property
     def name(self) -> str | None:
@@ -51,104 +56,138 @@ class DesiredObject:
     def zone(self) -> str | None:
         return self.values.get("zone")
 
+    @property
+    def needs_children(self) -> bool:
+        child = child_of(self.resource)
+        return self.children is not None or bool(child and not child.cascades and not self.present)
 
-@dataclass(frozen=True)
-class DesiredFarm(DesiredObject):
-    """``servers`` is None when the task does not list them. A ``reference`` only says which farm servers belong to."""
-
-    servers: tuple[DesiredServer, ...] | None = None
-    reference: bool = False
-
-
-@dataclass(frozen=True)
-class DesiredFrontend(DesiredObject):
-    """``default_farm`` is a display name, None to detach, or UNSET."""
-
-    default_farm: t.Any = UNSET
+    def writes(self, reference: Reference) -> bool:
+        """Whether the task says what this object is to refer to."""
+        return reference.option in self.names or reference.field in self.values.get(reference.within, self.values)
 
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired state of one service, as far as the task speaks of it."""
+    """The desired state of one service, as far as the task speaks of it. ``purge`` are the kinds that a purge takes."""
 
-    farms: tuple[DesiredFarm, ...] = ()
-    frontends: tuple[DesiredFrontend, ...] = ()
-    purge_farms: bool = False
-    purge_servers: bool = False
-    purge_frontends: bool = False
+    objects: tuple[DesiredObject, ...] = ()
+    purge: frozenset[str] = frozenset()
     purge_protocols: frozenset[str] = field(default_factory=lambda: frozenset({"tcp"}))
 
+    def of(self, resource: Resource) -> list[DesiredObject]:
+        return [item for item in self.objects if item.resource == resource]
+
+    def purges(self, resource: Resource, protocol: str) -> bool:
+        """Whether objects of this kind that no entry names are to go; a protocol counts only for what has one."""
+        return resource.kind in self.purge and (protocol in self.purge_protocols or protocol not in PROTOCOLS)
+
     def scope(self) -> Scope:
-        """What must be read to plan this."""
-        removes_farms = self.purge_farms or any(not farm.present for farm in self.farms)
-        purged = self.purge_protocols if removes_farms or self.purge_frontends else frozenset()
-        named = {frontend.protocol for frontend in self.frontends}
+        """What must be read to plan this: what is named, what it refers to, and what refers to what may go."""
+        kinds: dict[str, set[str]] = {resource.kind: set() for resource in RESOURCES}
+        for item in self.objects:
+            kinds[item.resource.kind].add(item.protocol)
+            for reference in item.resource.references:
+                if item.writes(reference):
+                    kinds[reference.kind].add(protocol_of(reference, item.protocol))
+            if not item.present:
+                _add_referrers(kinds, item.resource, {item.protocol})
+        for resource in RESOURCES:
+            if resource.kind in self.purge and not resource.parent:
+                protocols = {protocol for protocol in resource.protocols if self.purges(resource, protocol)}
+                kinds[resource.kind] |= protocols
+                _add_referrers(kinds, resource, protocols)
         return Scope(
-            farms=frozenset({farm.protocol for farm in self.farms} | named)
-            | (self.purge_protocols if self.purge_farms else frozenset()),
-            frontends=frozenset(named | ({farm.protocol for farm in self.farms} if removes_farms else set())) | purged,
-            farm_names=frozenset(farm.name for farm in self.farms if farm.name and self._needs_servers(farm)),
-            farm_ids=frozenset(farm.id for farm in self.farms if farm.id and self._needs_servers(farm)),
-            every_server=self.purge_farms,
-            farm_routes=frozenset(farm.protocol for farm in self.farms if not farm.present)
-            | (self.purge_protocols if self.purge_farms else frozenset()),
+            {kind: protocols for kind, protocols in kinds.items() if protocols},
+            frozenset((item.resource.kind, item.id or item.name) for item in self.objects if item.needs_children),
+            frozenset(child.parent for child in RESOURCES if child.parent in self.purge and not child.cascades),
         )
 
-    @staticmethod
-    def _needs_servers(farm: DesiredFarm) -> bool:
-        return farm.servers is not None or not farm.present
+
+def protocol_of(reference: Reference, protocol: str) -> str:
+    """The protocol of what is referred to: the same, where it has one."""
+    protocols = BY_KIND[reference.kind].protocols
+    return protocol if protocol in protocols else protocols[0]
 
 
-def desired_farm(written: Values, where: str = "farm") -> DesiredFarm:
-    """One farm of a task, from its written options.
+def _add_referrers(kinds: dict[str, set[str]], resource: Resource, protocols: t.AbstractSet[str]) -> None:
+    for other, _reference in referrers(resource.kind):
+        kinds[other.kind] |= {item for item in other.protocols if item in protocols or item not in resource.protocols}
 
-    :raises InvalidInput: for a bad value, or a farm that nothing identifies.
+
+def desired_object(resource: Resource, written: Values, where: str = "") -> DesiredObject:
+    """One object of a task, from its written options.
+
+    :raises InvalidInput: for a bad value, or an object that nothing identifies.
     """
-    protocol, where = _protocol(written, where), _name(written, where)
-    values = normalise(FARM, protocol, _fields(written), where)
-    _check_identity(written, "farm_id", where)
-    servers = written.get("servers", UNSET)
-    if servers is None:
-        raise InvalidInput(f"{where}: servers can not be null; leave it out to keep the servers, or list them")
-    return DesiredFarm(
+    where = where or resource.kind
+    protocol = _protocol(resource, written, where)
+    where = f'{where} "{written["display_name"]}"' if written.get("display_name") else where
+    if written.get(resource.id_option) is None and not written.get("display_name"):
+        raise InvalidInput(f"{where}: display_name is missing; give it, or {resource.id_option}")
+    return replace(_desired(resource, written, protocol, where), children=_children(resource, written, protocol, where))
+
+
+def _desired(resource: Resource, written: Values, protocol: str, where: str) -> DesiredObject:
+    values, names = _without_names(resource, written, where)
+    return DesiredObject(
+        resource,
         where,
         protocol,
-        values,
-        id=written.get("farm_id"),
-        present=_present(written),
-        servers=None if servers is UNSET else tuple(_servers(servers, protocol, where)),
+        normalise(resource, protocol, values, where),
+        names,
+        id=written.get(resource.id_option),
+        present=written.get("state") != "absent",
     )
 
 
-def _servers(servers: list[Values], protocol: str, where: str) -> t.Iterator[DesiredServer]:
-    for server in servers:
-        yield desired_server(server, protocol, f"{where}, server")
+def _without_names(resource: Resource, written: Values, where: str) -> tuple[Values, Values]:
+    """The written fields alone, and the names of other objects that stand among them."""
+    child = child_of(resource)
+    others = {"state", "protocol", "replace", resource.id_option, child.plural if child else ""}
+    values = {name: value for name, value in written.items() if name not in others}
+    names: Values = {}
+    for reference in resource.references:
+        holder = values.get(reference.within) if reference.within else values
+        if not holder or reference.option not in holder:
+            continue
+        if reference.field in holder:
+            raise InvalidInput(
+                f"{where}: {reference.name_option} and {reference.id_option} exclude each other; keep one"
+            )
+        names[reference.option] = holder[reference.option]
+        rest = {name: value for name, value in holder.items() if name != reference.option}
+        values = {**values, reference.within: rest} if reference.within else rest
+    return values, names
 
 
-def desired_server(written: Values, protocol: str, where: str = "server") -> DesiredServer:
-    where = f"{where} {written['address']}" if written.get("address") else where
-    values = normalise(SERVER, protocol, _fields(written), where)
-    if not written.get("server_id") and "address" not in values:
+def _children(resource: Resource, written: Values, protocol: str, where: str) -> tuple[DesiredObject, ...] | None:
+    child = child_of(resource)
+    if child is None or child.plural not in written:
+        return None
+    listed = written[child.plural]
+    if listed is None:
+        raise InvalidInput(f"{where}: {child.plural} can not be null; leave it out to keep them, or list them")
+    if child.owned and not listed and written.get("state") != "absent":
+        raise InvalidInput(
+            f"{where}: {child.plural} is empty, and a {resource.kind} without {child.plural} has no effect; list them, "
+            f"or give the {resource.kind} state: absent"
+        )
+    return tuple(desired_child(child, item, protocol, f"{where}, {child.kind}") for item in listed)
+
+
+def desired_child(resource: Resource, written: Values, protocol: str, where: str = "") -> DesiredObject:
+    where = where or resource.kind
+    if resource.identity == "address":
+        where = f"{where} {written['address']}" if written.get("address") else where
+    elif written.get("display_name"):
+        where = f'{where} "{written["display_name"]}"'
+    desired = _desired(resource, written, protocol, where)
+    if resource.identity == "address" and desired.id is None and "address" not in desired.values:
         raise InvalidInput(f"{where}: address is missing; give the server's address, or server_id")
-    return DesiredServer(where, values, id=written.get("server_id"), present=_present(written))
+    return desired
 
 
-def desired_frontend(written: Values, where: str = "frontend") -> DesiredFrontend:
-    protocol, where = _protocol(written, where), _name(written, where)
-    if "default_farm" in written and "default_farm_id" in written:
-        raise InvalidInput(f"{where}: default_farm and default_farm_id exclude each other; keep one")
-    _check_identity(written, "frontend_id", where)
-    return DesiredFrontend(
-        where,
-        protocol,
-        normalise(FRONTEND, protocol, _fields(written), where),
-        id=written.get("frontend_id"),
-        present=_present(written),
-        default_farm=written.get("default_farm", UNSET),
-    )
-
-
-def desired_servers(written: Values, server: Values) -> DesiredFarm:
+def desired_server(written: Values, server: Values) -> DesiredObject:
     """The farm that the task ``server`` speaks of, with its one server.
 
     :param written: ``farm``, ``farm_id``, ``zone`` and ``protocol`` as far as they were written.
@@ -158,7 +197,7 @@ def desired_servers(written: Values, server: Values) -> DesiredFarm:
     farm: Values = {name: written[name] for name in ("protocol", "farm_id", "zone") if name in written}
     if written.get("farm"):
         farm["display_name"] = written["farm"]
-    return replace(desired_farm({**farm, "servers": [server]}), reference=True)
+    return replace(desired_object(FARM, {**farm, "servers": [server]}), reference=True)
 
 
 def desired_load_balancer(written: Values) -> Desired:
@@ -166,21 +205,21 @@ def desired_load_balancer(written: Values) -> Desired:
 
     :raises InvalidInput: for bad values, null lists, or a purge of a list that is absent or empty.
     """
-    for option in ("farms", "frontends"):
-        if option in written and written[option] is None:
-            raise InvalidInput(f"{option} can not be null; leave it out to leave them alone")
-    farms = [desired_farm(item, f"farms[{index}]") for index, item in enumerate(written.get("farms") or [])]
-    frontends = [
-        desired_frontend(item, f"frontends[{index}]") for index, item in enumerate(written.get("frontends") or [])
-    ]
+    objects: list[DesiredObject] = []
+    for resource in RESOURCES:
+        if resource.parent or resource.plural not in written:
+            continue
+        if written[resource.plural] is None:
+            raise InvalidInput(f"{resource.plural} can not be null; leave it out to leave them alone")
+        objects += [
+            desired_object(resource, item, f"{resource.plural}[{index}]")
+            for index, item in enumerate(written[resource.plural])
+        ]
     protocols = written.get("purge_protocols")
     desired = Desired(
-        tuple(farms),
-        tuple(frontends),
-        purge_farms=bool(written.get("purge_farms")),
-        purge_servers=bool(written.get("purge_servers")),
-        purge_frontends=bool(written.get("purge_frontends")),
-        purge_protocols=frozenset(["tcp"] if protocols is None else protocols),
+        tuple(objects),
+        frozenset(resource.kind for resource in RESOURCES if written.get(f"purge_{resource.plural}")),
+        frozenset(["tcp"] if protocols is None else protocols),
     )
     _check_purge(desired)
     return desired
@@ -188,43 +227,34 @@ def desired_load_balancer(written: Values) -> Desired:
 
 def _check_purge(desired: Desired) -> None:
     """Emptiness never deletes: a purge acts on a list that is written and not empty."""
-    for option in ("farms", "frontends"):
-        if getattr(desired, f"purge_{option}") and not getattr(desired, option):
+    for kind in sorted(desired.purge):
+        resource = BY_KIND[kind]
+        if resource.parent:
+            _check_purge_of_children(desired, resource)
+        elif not desired.of(resource):
             raise InvalidInput(
-                f"purge_{option} needs {option}: list what is to stay; to delete an object, give it state: absent"
+                f"purge_{resource.plural} needs {resource.plural}: list what is to stay; to delete an object, give it "
+                "state: absent"
             )
-    if not desired.purge_servers:
-        return
-    lists = [farm for farm in desired.farms if farm.servers is not None]
+
+
+def _check_purge_of_children(desired: Desired, resource: Resource) -> None:
+    lists = [item for item in desired.of(BY_KIND[resource.parent]) if item.children is not None]
     if not lists:
-        raise InvalidInput("purge_servers needs the servers of at least one farm: list those that are to stay")
-    for farm in lists:
-        if not farm.servers:
+        raise InvalidInput(
+            f"purge_{resource.plural} needs the {resource.plural} of at least one {resource.parent}: list those that "
+            "are to stay"
+        )
+    for item in lists:
+        if not item.children:
             raise InvalidInput(
-                f"purge_servers with an empty list would remove every server of {farm.where}; "
-                "give the servers that are to go state: absent"
+                f"purge_{resource.plural} with an empty list would remove every {resource.kind} of {item.where}; "
+                f"give the {resource.plural} that are to go state: absent"
             )
 
 
-def _fields(written: Values) -> Values:
-    return {name: value for name, value in written.items() if name not in NOT_FIELDS}
-
-
-def _present(written: Values) -> bool:
-    return written.get("state") != "absent"
-
-
-def _protocol(written: Values, where: str) -> str:
-    protocol = written.get("protocol") or "tcp"
-    if protocol not in PROTOCOLS:
-        raise InvalidInput(f"{where}: protocol {protocol} is not one of {', '.join(PROTOCOLS)}")
+def _protocol(resource: Resource, written: Values, where: str) -> str:
+    protocol = written.get("protocol") or resource.protocols[0]
+    if protocol not in resource.protocols:
+        raise InvalidInput(f"{where}: protocol {protocol} is not one of {', '.join(resource.protocols)}")
     return protocol
-
-
-def _name(written: Values, where: str) -> str:
-    return f'{where} "{written["display_name"]}"' if written.get("display_name") else where
-
-
-def _check_identity(written: Values, id_option: str, where: str) -> None:
-    if written.get(id_option) is None and not written.get("display_name"):
-        raise InvalidInput(f"{where}: display_name is missing; give it, or {id_option}")

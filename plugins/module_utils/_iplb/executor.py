@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import time
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, LostAnswer
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import FarmRef, Operation
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Values, from_api, same, to_api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Operation, Ref
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import plain
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import from_api, same, to_api
 
 CREATION_ATTEMPTS = 3
 # A gateway that gave up does not stop the request behind it: its object may still come.
@@ -30,7 +33,7 @@ class Executor:
         self._api = api
         self._reader = reader
         self._wait_for_refresh = wait_for_refresh
-        self._farm_ids: dict[tuple[str, str], int] = {}
+        self._ids: dict[tuple[str, str, str], int] = {}  # of new objects, by kind, protocol and key
         self.done: list[Values] = []
 
     def run(self, operations: t.Sequence[Operation]) -> None:
@@ -38,8 +41,8 @@ class Executor:
         for operation in operations:
             self.done.append(operation.report(self._carry_out_in_turn(operation)))
 
-    def farm_id(self, farm: FarmRef) -> int:
-        return farm.id or self._farm_ids[farm.protocol, farm.key]
+    def id_of(self, ref: Ref) -> int:
+        return ref.id or self._ids[ref.kind, ref.protocol, ref.key]
 
     def _carry_out_in_turn(self, operation: Operation) -> int:
         """The API may answer 409 to a write while a refresh runs: then wait, and try once more."""
@@ -51,8 +54,8 @@ class Executor:
         return self._carry_out(operation)
 
     def _carry_out(self, operation: Operation) -> int:
-        farm_id = self.farm_id(operation.farm) if operation.farm else None
-        path = self._reader.path(operation.resource, operation.protocol, farm_id)
+        parent_id = self.id_of(operation.parent) if operation.parent else None
+        path = self._reader.path(operation.resource, operation.protocol, parent_id)
         if operation.action == "create":
             return self._create(operation, path)
         identifier = t.cast(int, operation.id)
@@ -65,8 +68,7 @@ class Executor:
     def _create(self, operation: Operation, path: str) -> int:
         body = self._body(operation)
         identifier = self._post_once(operation, path, body)
-        if operation.resource.kind == "farm":
-            self._farm_ids[operation.protocol, operation.key] = identifier
+        self._ids[operation.resource.kind, operation.protocol, operation.key] = identifier
         return identifier
 
     def _post_once(self, operation: Operation, path: str, body: Values) -> int:
@@ -109,16 +111,24 @@ class Executor:
         """Whether this run created that object by an earlier operation."""
         return any(
             (report["kind"], report["protocol"], report["id"])
-            == (operation.resource.kind, operation.protocol, identifier)
+            == (operation.resource.kind, operation.protocol or None, identifier)
             for report in self.done
         )
 
     def _body(self, operation: Operation) -> Values:
         values = {
-            name: self.farm_id(value) if isinstance(value, FarmRef) else value
+            name: plain(operation.resource.field(name), self._with_ids(value))
             for name, value in operation.values.items()
         }
         return to_api(operation.resource, values)
+
+    def _with_ids(self, value: t.Any) -> t.Any:
+        """The value with every Ref carrying the id of its object, which exists by now."""
+        if isinstance(value, Ref):
+            return replace(value, id=self.id_of(value))
+        if isinstance(value, dict):
+            return {name: self._with_ids(item) for name, item in value.items()}
+        return value
 
 
 def _is_as_sent(operation: Operation, body: Values, answer: Values) -> bool:
@@ -127,5 +137,5 @@ def _is_as_sent(operation: Operation, body: Values, answer: Values) -> bool:
     return all(
         same(field, sent[field.name], found[field.name])
         for field in operation.resource.fields_for(operation.protocol)
-        if field.api in body
+        if field.api in body and not field.write_only
     )

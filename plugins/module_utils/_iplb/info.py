@@ -10,8 +10,9 @@ import re
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, child_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, by_zone, zones_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
 
 
 def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
@@ -49,30 +50,26 @@ def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
     return sorted((snake_case(task) for task in _each(api, f"{reader.root}/task")), key=lambda task: task["id"])
 
 
-def _farms(api: Api, reader: Reader, _service: Values) -> list[Values]:
-    farms = reader.objects(FARM, _protocols(api, reader, "definedFarms"))
-    servers = reader.servers([farm.identity for farm in farms])
-    return [
-        {
-            "farm_id": farm.id,
-            "protocol": farm.protocol,
-            **farm.values,
-            "servers": [_server(server) for server in servers if (server.protocol, server.farm_id) == farm.identity],
-        }
-        for farm in farms
-    ]
+def _objects(api: Api, reader: Reader, resource: Resource, listing: str = "") -> list[Values]:
+    """All objects of a kind, with their children."""
+    protocols = _protocols(api, reader, listing) if listing else set(resource.protocols)
+    found = reader.objects(resource, protocols & set(resource.protocols))
+    child = child_of(resource)
+    children = reader.children(child, [item.identity for item in found]) if child else []
+    return [_told(item, child, children) for item in found]
 
 
-def _server(server: Observed) -> Values:
-    state = [snake_case(item) for item in server.server_state]
-    return {"server_id": server.id, **server.values, "server_state": state}
-
-
-def _frontends(api: Api, reader: Reader, _service: Values) -> list[Values]:
-    return [
-        {"frontend_id": frontend.id, "protocol": frontend.protocol, **frontend.values}
-        for frontend in reader.objects(FRONTEND, _protocols(api, reader, "definedFrontends"))
-    ]
+def _told(item: Observed, child: Resource | None, children: t.Sequence[Observed]) -> Values:
+    told: Values = {item.resource.id_option: item.id}
+    if item.protocol and not item.resource.parent:
+        told["protocol"] = item.protocol
+    told.update(item.values)
+    told.update({name: snake_case(value) for name, value in item.facts.items()})
+    if child:
+        told[child.plural] = [
+            _told(other, None, ()) for other in children if (other.protocol, other.parent_id) == item.identity
+        ]
+    return told
 
 
 def _protocols(api: Api, reader: Reader, listing: str) -> set[str]:
@@ -89,8 +86,8 @@ PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {
     "pending_changes": _pending_changes,
     "quota": _quota,
     "tasks": _tasks,
-    "farms": _farms,
-    "frontends": _frontends,
+    "farms": lambda api, reader, _service: _objects(api, reader, FARM, "definedFarms"),
+    "frontends": lambda api, reader, _service: _objects(api, reader, FRONTEND, "definedFrontends"),
 }
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import env_fallback
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
-    FARM,
-    FRONTEND,
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import child_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
+    NO_PROTOCOL,
     PROTOCOLS,
-    SERVER,
     Field,
+    Resource,
 )
 
 Spec = dict[str, dict[str, t.Any]]
@@ -54,8 +54,29 @@ def wait_options() -> Spec:
     }
 
 
-def farm_options() -> Spec:
-    return {**_protocol_and_state(), "farm_id": {"type": "int"}, **_field_options(FARM.fields)}
+def object_options(resource: Resource) -> Spec:
+    """All that can be said of one object of a kind; of its children, with the option that lists them."""
+    spec: Spec = {"state": _state(), resource.id_option: {"type": "int"}, **_field_options(resource.fields)}
+    if not resource.parent and resource.protocols != (NO_PROTOCOL,):
+        spec["protocol"] = {"type": "str", "default": "tcp", "choices": list(resource.protocols)}
+    if resource.owned:
+        del spec["state"]
+    for reference in resource.references:
+        holder = spec[reference.within]["options"] if reference.within else spec
+        holder[reference.option] = {"type": "str"}
+    return spec
+
+
+def with_children(resource: Resource) -> Spec:
+    """The same with the list of its children."""
+    child = child_of(resource)
+    if child is None:
+        return object_options(resource)
+    return {**object_options(resource), child.plural: list_of(child)}
+
+
+def list_of(resource: Resource) -> dict[str, t.Any]:
+    return {"type": "list", "elements": "dict", "options": with_children(resource)}
 
 
 def farm_reference_options() -> Spec:
@@ -66,23 +87,6 @@ def farm_reference_options() -> Spec:
         "protocol": {"type": "str", "default": "tcp", "choices": list(PROTOCOLS)},
         "zone": {"type": "str"},
     }
-
-
-def server_options() -> Spec:
-    return {"state": _state(), "server_id": {"type": "int"}, **_field_options(SERVER.fields)}
-
-
-def frontend_options() -> Spec:
-    return {
-        **_protocol_and_state(),
-        "frontend_id": {"type": "int"},
-        "default_farm": {"type": "str"},
-        **_field_options(FRONTEND.fields),
-    }
-
-
-def _protocol_and_state() -> Spec:
-    return {"protocol": {"type": "str", "default": "tcp", "choices": list(PROTOCOLS)}, "state": _state()}
 
 
 def _state() -> dict[str, t.Any]:
@@ -96,8 +100,10 @@ def _field_options(fields: t.Sequence[Field]) -> Spec:
 
 def _field_option(field: Field) -> dict[str, t.Any]:
     option: dict[str, t.Any] = {"type": field.type}
+    if field.secret:
+        option["no_log"] = True
     if field.choices:
-        option["choices"] = list(field.choices)
+        option["choices"] = sorted(field.every_choice) if field.choices_http else list(field.choices)
     if field.type == "list":
         option["elements"] = "str"
     if field.fields:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import Resource, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
 
 
 @dataclass(frozen=True)
-class FarmRef:
-    """A farm of the end state: ``id`` is None until the farm has been created."""
+class Ref:
+    """An object of the end state: ``id`` is None until it has been created."""
 
+    kind: str
     protocol: str
     key: str
     id: int | None = None
@@ -24,9 +25,10 @@ class FarmRef:
 class Operation:
     """One write.
 
-    ``before`` and ``after`` are for people: only the fields that change, farms by name. ``values`` is what is sent,
-    by field name; a ``default_farm_id`` may be a FarmRef. ``known_ids`` are the ids that existed before, so that a
-    creation whose answer was lost can be told from what was there.
+    ``before`` and ``after`` are for people: only the fields that change, what they refer to by name. ``values`` is what
+    is sent, by field name; a Ref in it stands for the id of that object. ``known_ids`` are the ids that existed before,
+    so that a creation whose answer was lost can be told from what was there. ``phase`` counts the refreshes that come
+    before it: what it takes away must not be live any more.
     """
 
     action: str  # create, update, delete
@@ -38,15 +40,21 @@ class Operation:
     after: Values
     values: Values = field(default_factory=dict)
     id: int | None = None
-    farm: FarmRef | None = None
+    parent: Ref | None = None
     known_ids: frozenset[int] = frozenset()
+    phase: int = 0
+
+    @property
+    def stage(self) -> tuple[int, bool, str]:
+        """Operations of one stage do not depend on each other."""
+        return self.phase, self.action == "delete", self.resource.kind
 
     def report(self, identifier: int | None = None) -> Values:
         """The operation as it stands in a module's result."""
         return {
             "action": self.action,
             "kind": self.resource.kind,
-            "protocol": self.protocol,
+            "protocol": self.protocol or None,
             "key": self.key,
             "id": self.id if identifier is None else identifier,
             "before": self.before,
@@ -56,35 +64,42 @@ class Operation:
 
 
 @dataclass
-class EndServer:
-    """A server as it will be; ``id`` is None until it has been created."""
+class End:
+    """An object as it will be. ``references`` by field; ``named`` is whether the task speaks of it."""
 
-    key: str
+    resource: Resource
+    ref: Ref
     values: Values
-    id: int | None = None
+    zones: tuple[str, ...] = ()
+    references: dict[str, Ref | None] = field(default_factory=dict)
+    parent: Ref | None = None
+    named: bool = True
 
+    @property
+    def protocol(self) -> str:
+        return self.ref.protocol
 
-@dataclass
-class EndFarm:
-    ref: FarmRef
-    values: Values
-    servers: list[EndServer] = field(default_factory=list)
+    @property
+    def key(self) -> str:
+        return self.ref.key
 
-
-@dataclass
-class EndFrontend:
-    key: str
-    protocol: str
-    values: Values
-    id: int | None = None
-    farm: FarmRef | None = None
+    @property
+    def id(self) -> int | None:
+        return self.ref.id
 
 
 @dataclass
 class Plan:
-    """Operations in legal order, the zones the task speaks of, and the objects it names as they will be."""
+    """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be."""
 
     operations: list[Operation]
     zones: frozenset[str]
-    farms: list[EndFarm]
-    frontends: list[EndFrontend]
+    ends: list[End]
+
+    def of(self, resource: Resource) -> list[End]:
+        """The objects of a kind that the task names, as they will be."""
+        return [end for end in self.ends if end.resource == resource and end.named]
+
+    def children(self, resource: Resource, parent: Ref) -> list[End]:
+        """All children of an object whose children the task lists."""
+        return [end for end in self.ends if end.resource == resource and end.parent == parent]

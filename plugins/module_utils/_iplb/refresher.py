@@ -22,8 +22,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
     NotHealthy,
     RefreshFailed,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 
 ROUNDS = 3  # how often changes that are still waiting after a refresh are refreshed again
 POLL_FIRST_SECONDS = 0.5

@@ -8,68 +8,104 @@ from __future__ import annotations
 
 import itertools
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import EndFrontend, FarmRef, Operation, Plan
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
-    ALL_ZONES,
-    FRONTEND,
-    SERVER,
-    Values,
-    ports_overlap,
-)
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot, object_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import ports_overlap
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, Ref
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import refs_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, ROUTE, SERVER
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Resource, Values
+
+
+def ends_after(plan: Plan, snapshot: Snapshot, resource: Resource) -> list[End]:
+    """Every object of a kind as the plan leaves it: those that it knows, and those that were read later."""
+    deleted = {(item.protocol, item.id) for item in plan.operations if item.stage[1:] == (True, resource.kind)}
+    known = [end for end in plan.ends if end.resource == resource]
+    identities = {(end.protocol, end.id) for end in known} | deleted
+    return [_as_it_is(item) for item in snapshot.of(resource) if item.identity not in identities] + known
+
+
+def _as_it_is(item: Observed) -> End:
+    ref = Ref(item.resource.kind, item.protocol, object_key(item.protocol, item.values), item.id)
+    return End(item.resource, ref, item.values, references=refs_of(item.resource, item.protocol, item.values, []))
 
 
 def deployment_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
     """What keeps the planned configuration from being deployed, in words; empty when nothing does.
 
     OVHcloud refuses to deploy a service without a frontend, or one with a frontend, even a disabled one, that has
-    neither default farm nor redirection nor a route with rules (guide on routing an Additional IP). Needs a snapshot
-    with every frontend of every protocol.
+    neither default farm nor redirection nor a route with rules; in a vRack every farm needs a network, and outside none
+    may have one (guide on routing an Additional IP). Needs a snapshot with what is deployed.
     """
-    frontends = frontends_after(plan, snapshot)
+    frontends = ends_after(plan, snapshot, FRONTEND)
     if not frontends:
         return ["the service would have no frontend"]
-    return [
+    routed = _routed(plan, snapshot)
+    gaps = [
         f"frontend {frontend.key} would have no default farm"
         for frontend in frontends
         if not (
-            frontend.farm
+            frontend.references["default_farm_id"]
             or frontend.values.get("redirect_location")
-            or (frontend.protocol, frontend.id) in snapshot.routed
+            or (frontend.protocol, frontend.key) in routed
         )
     ]
+    return gaps + _network_gaps(plan, snapshot)
 
 
-def frontends_after(plan: Plan, snapshot: Snapshot) -> list[EndFrontend]:
-    """Every frontend of the snapshot as the plan leaves it, and those it creates."""
-    named = {(frontend.protocol, frontend.id) for frontend in plan.frontends}
-    deleted = {
-        (operation.protocol, operation.id)
-        for operation in plan.operations
-        if operation.resource is FRONTEND and operation.action == "delete"
-    }
-    untouched = [
-        _end_frontend(observed)
-        for observed in snapshot.frontends
-        if (observed.protocol, observed.id) not in named | deleted
+def _routed(plan: Plan, snapshot: Snapshot) -> set[tuple[str, str]]:
+    """The frontends, by protocol and key, that a route with rules leaves."""
+    frontends = ends_after(plan, snapshot, FRONTEND)
+    keys: dict[tuple[str, int | None], str] = {(end.protocol, end.id): end.key for end in frontends if end.id}
+    found = set()
+    for route in ends_after(plan, snapshot, ROUTE):
+        frontend = route.references["frontend_id"]
+        if frontend and _has_rules(route, plan, snapshot):
+            found.add((route.protocol, keys.get((route.protocol, frontend.id), frontend.key)))
+    return found
+
+
+def _has_rules(route: End, plan: Plan, snapshot: Snapshot) -> bool:
+    if any(end.parent == route.ref for end in plan.ends):
+        return True
+    observed = snapshot.find("route", route.protocol, route.id)
+    listed = {item.parent for item in plan.operations if item.resource.parent == "route"}
+    return bool(observed and observed.facts.get("rules")) and route.ref not in listed
+
+
+def _network_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
+    if not snapshot.service.get("vrackName"):
+        return [
+            f"farm {farm.key} would have a private network, and the service is in no vRack"
+            for farm in ends_after(plan, snapshot, FARM)
+            if farm.references["vrack_network_id"]
+        ]
+    return [
+        f"farm {farm.key} would have no private network, which every farm needs in a vRack"
+        for farm in ends_after(plan, snapshot, FARM)
+        if not farm.references["vrack_network_id"]
     ]
-    return untouched + plan.frontends
 
 
 def port_clashes(plan: Plan, snapshot: Snapshot) -> list[str]:
     """Pairs of frontends that would listen on the same port and address, at least one of them of the task, in words.
 
     Whether the API refuses this is not known; where it does not, the connections go to one of the two. Needs a snapshot
-    with every frontend of every protocol.
+    with what is deployed.
     """
     return [
         f"{one.key} (port {one.values['port']}) and {other.key} (port {other.values['port']})"
-        for one, other in itertools.combinations(frontends_after(plan, snapshot), 2)
-        if other in plan.frontends and _listen_alike(one, other)
+        for one, other in itertools.combinations(_named_last(ends_after(plan, snapshot, FRONTEND), plan), 2)
+        if other in plan.of(FRONTEND) and _listen_alike(one, other)
     ]
 
 
-def _listen_alike(one: EndFrontend, other: EndFrontend) -> bool:
+def _named_last(ends: list[End], plan: Plan) -> list[End]:
+    named = plan.of(FRONTEND)
+    return [end for end in ends if end not in named] + named
+
+
+def _listen_alike(one: End, other: End) -> bool:
     if one.values.get("disabled") or other.values.get("disabled"):
         return False
     if (one.protocol == "udp") != (other.protocol == "udp"):
@@ -85,8 +121,8 @@ def unwatchable(plan: Plan) -> list[str]:
     """Active servers whose health can not be awaited because nothing probes them."""
     return [
         server.key
-        for farm in plan.farms
-        for server in farm.servers
+        for farm in plan.of(FARM)
+        for server in plan.children(SERVER, farm.ref)
         if server.values.get("status") == "active" and not (farm.values.get("probe") and server.values.get("probe"))
     ]
 
@@ -97,18 +133,18 @@ def unsafe_drains(plan: Plan, snapshot: Snapshot) -> list[str]:
     A server is taken out when it is deleted, or becomes inactive or weightless. Another server counts when it still
     gets connections and every instance of the load balancer reports it UP.
     """
-    servers: dict[tuple[str, int | None], Observed] = {(item.protocol, item.id): item for item in snapshot.servers}
+    servers: dict[tuple[str, int | None], Observed] = {item.identity: item for item in snapshot.of(SERVER)}
     leaving = {
         (operation.protocol, operation.id): operation
         for operation in plan.operations
-        if operation.resource is SERVER and operation.action != "create"
+        if operation.resource == SERVER and operation.action != "create"
         if _takes_out(operation, servers[operation.protocol, operation.id])
     }
     return [
         operation.key
         for identity, operation in leaving.items()
         if not any(
-            _is_healthy(peer) and peer.farm_id == servers[identity].farm_id and peer.protocol == operation.protocol
+            _is_healthy(peer) and peer.parent_id == servers[identity].parent_id and peer.protocol == operation.protocol
             for other, peer in servers.items()
             if other not in leaving
         )
@@ -128,11 +164,3 @@ def _is_healthy(server: Observed) -> bool:
 
 def _gets_connections(server: Values) -> bool:
     return server["status"] == "active" and server.get("weight") != 0
-
-
-def _end_frontend(observed: Observed) -> EndFrontend:
-    farm_id = observed.values["default_farm_id"]
-    farm = FarmRef(observed.protocol, f"{observed.protocol}/{farm_id}", farm_id) if farm_id else None
-    return EndFrontend(
-        object_key(observed.protocol, observed.values), observed.protocol, observed.values, observed.id, farm
-    )

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import check_zone
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held, plain, with_held
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules import (
     deployment_gaps,
@@ -24,9 +26,13 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules impor
     unsafe_drains,
     unwatchable,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import ALL_ZONES, Values, check_zone
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, RESOURCES, child_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+
+# Kinds whose list stands in every result.
+ALWAYS_TOLD = (FARM, FRONTEND)
 
 
 def run(module: NullAwareModule, desired_from: t.Callable[[Values], Desired]) -> None:
@@ -61,7 +67,7 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         if module.params["wait"] and not module.check_mode:
             Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
         return
-    reader.add_all_frontends(snapshot)
+    reader.add_what_is_deployed(snapshot)
     check_deployable(make_plan(Desired(), snapshot), snapshot)
     if module.check_mode:
         return
@@ -120,14 +126,7 @@ class _Run:
     def run(self) -> None:
         if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
             raise InvalidInput("wait_for_healthy needs refresh: true and wait: true; health is that of the live state")
-        scope = self._desired.scope()
-        if self._options["wait_for_healthy"]:
-            scope = replace(
-                scope,
-                farm_names=frozenset(farm.name for farm in self._desired.farms if farm.name),
-                farm_ids=frozenset(farm.id for farm in self._desired.farms if farm.id),
-            )
-        snapshot = self._reader.snapshot(scope)
+        snapshot = self._reader.snapshot(self._scope())
         plan = make_plan(self._desired, snapshot)
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
@@ -143,7 +142,14 @@ class _Run:
         refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
         executor = self._write(plan, refresher)
         self._make_live(plan, snapshot, zones, executor, refresher)
-        self._result["farms"], self._result["frontends"] = _objects(plan, executor)
+        self._result.update(_objects(plan, executor))
+
+    def _scope(self) -> Scope:
+        scope = self._desired.scope()
+        if not self._options["wait_for_healthy"]:
+            return scope
+        farms = self._desired.of(FARM)
+        return replace(scope, parents=scope.parents | {(FARM.kind, farm.id or farm.name) for farm in farms})
 
     def _zones_to_refresh(self, plan: Plan, foreign: dict[str, int]) -> set[str]:
         if not self._options["refresh"]:
@@ -165,7 +171,7 @@ class _Run:
         if self._options["require_healthy_peers"]:
             self._check_drains(plan, snapshot)
         if zones:
-            self._reader.add_all_frontends(snapshot)
+            self._reader.add_what_is_deployed(snapshot)
             check_deployable(plan, snapshot)
             for clash in port_clashes(plan, snapshot):
                 self._module.warn(f"two frontends listen on the same port: {clash}; remove or disable one")
@@ -218,7 +224,7 @@ class _Run:
             elif plan.zones and self._options["refresh"] and self._options["wait"]:
                 refresher.settle(plan.zones, snapshot.zones)
             if self._options["wait_for_healthy"]:
-                refresher.wait_for_healthy([(farm.ref.protocol, executor.farm_id(farm.ref)) for farm in plan.farms])
+                refresher.wait_for_healthy([(farm.protocol, executor.id_of(farm.ref)) for farm in plan.of(FARM)])
         finally:
             self._result["tasks"] = refresher.tasks
 
@@ -258,27 +264,26 @@ def _diff(plan: Plan, pending: dict[str, int]) -> list[Values]:
     return entries
 
 
-def _objects(plan: Plan, executor: Executor) -> tuple[list[Values], list[Values]]:
-    """The farms (with their servers) and frontends that the task names, as they are now."""
-    ids = {(report["kind"], report["key"]): report["id"] for report in executor.done}
-    farms = [
-        {
-            "farm_id": executor.farm_id(farm.ref),
-            "protocol": farm.ref.protocol,
-            **farm.values,
-            "servers": [
-                {"server_id": server.id or ids["server", server.key], **server.values} for server in farm.servers
-            ],
-        }
-        for farm in plan.farms
-    ]
-    frontends = [
-        {
-            "frontend_id": frontend.id or ids["frontend", frontend.key],
-            "protocol": frontend.protocol,
-            **frontend.values,
-            "default_farm_id": executor.farm_id(frontend.farm) if frontend.farm else None,
-        }
-        for frontend in plan.frontends
-    ]
-    return farms, frontends
+def _objects(plan: Plan, executor: Executor) -> Values:
+    """The objects that the task names, with their children, as they are now: a list for each kind."""
+    return {
+        resource.plural: [_object(end, plan, executor) for end in plan.of(resource)]
+        for resource in RESOURCES
+        if not resource.parent and (plan.of(resource) or resource in ALWAYS_TOLD)
+    }
+
+
+def _object(end: End, plan: Plan, executor: Executor) -> Values:
+    values = end.values
+    for reference in end.resource.references:
+        ref = end.references[reference.field]
+        if ref and held(reference, values) is None:
+            values = with_held(reference, values, replace(ref, id=executor.id_of(ref)))
+    told: Values = {end.resource.id_option: executor.id_of(end.ref)}
+    if end.protocol and not end.parent:
+        told["protocol"] = end.protocol
+    told.update({name: plain(end.resource.field(name), value) for name, value in values.items()})
+    child = child_of(end.resource)
+    if child:
+        told[child.plural] = [_object(item, plan, executor) for item in plan.children(child, end.ref)]
+    return told

@@ -12,28 +12,34 @@ from dataclasses import dataclass, field
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api, segment
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
-    ALL_ZONES,
     FARM,
     FRONTEND,
-    PROTOCOLS,
+    RESOURCES,
+    ROUTE,
     SERVER,
-    TCP_HTTP,
+    child_of,
+)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
+    ALL_ZONES,
+    PROTOCOLS,
     Resource,
     Values,
-    from_api,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import facts_from_api, from_api
+
+Protocols = t.Mapping[str, t.AbstractSet[str]]  # by kind
 
 
 @dataclass(frozen=True)
 class Observed:
-    """One object of the service. ``values`` by field name, canonical; ``server_state`` as the API gives it."""
+    """One object of the service. ``values`` by field name, canonical; ``facts`` are what nobody can write."""
 
     resource: Resource
     protocol: str
     id: int
     values: Values
-    farm_id: int | None = None
-    server_state: tuple[Values, ...] = ()
+    parent_id: int | None = None
+    facts: Values = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[str, int]:
@@ -45,46 +51,49 @@ class Observed:
         return self.values.get("display_name")
 
     @property
-    def zone(self) -> str:
-        return self.values["zone"]
+    def server_state(self) -> tuple[Values, ...]:
+        """The health of a server, as each instance of the load balancer sees it, in the API's own words."""
+        return tuple(self.facts.get("server_state") or ())
 
 
 @dataclass
 class Snapshot:
-    """What was read of a service. ``zones`` are its subscribed zones, ``pending`` the changes waiting in each zone."""
+    """What was read of a service. ``zones`` are its subscribed zones, ``pending`` the changes waiting in each zone.
+
+    ``read`` are the kinds and protocols of which every object is there.
+    """
 
     service_name: str
     zones: list[str]
     service: Values = field(default_factory=dict)
-    farms: list[Observed] = field(default_factory=list)
-    servers: list[Observed] = field(default_factory=list)
-    frontends: list[Observed] = field(default_factory=list)
-    frontends_read: frozenset[str] = frozenset()
     pending: dict[str, int] = field(default_factory=dict)
-    routed: frozenset[tuple[str, int]] = frozenset()
-    farm_routes: frozenset[tuple[tuple[str, int], int]] = frozenset()  # (protocol, farm id), route id
+    objects: dict[str, list[Observed]] = field(default_factory=dict)
+    read: set[tuple[str, str]] = field(default_factory=set)
 
-    def servers_of(self, protocol: str, farm_id: int) -> list[Observed]:
-        return [server for server in self.servers if (server.protocol, server.farm_id) == (protocol, farm_id)]
+    def of(self, resource: Resource) -> list[Observed]:
+        return self.objects.setdefault(resource.kind, [])
+
+    def children(self, resource: Resource, protocol: str, parent_id: int | None) -> list[Observed]:
+        return [item for item in self.of(resource) if (item.protocol, item.parent_id) == (protocol, parent_id)]
+
+    def find(self, kind: str, protocol: str, identifier: int | None) -> Observed | None:
+        return next((item for item in self.objects.get(kind, ()) if item.identity == (protocol, identifier)), None)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a task needs to know.
+    """What a task needs to know: of which kinds every object, by protocol, and of which objects the children.
 
-    Servers are read of the farms that ``farm_names`` or ``farm_ids`` name, or of all with ``every_server``; of
-    ``farm_routes`` the routes that lead to a farm.
+    ``parents`` are kind and display name or id of those objects; of the kinds in ``every_parent`` it is all.
     """
 
-    farms: frozenset[str] = frozenset()  # protocols
-    frontends: frozenset[str] = frozenset()  # protocols
-    farm_names: frozenset[str] = frozenset()
-    farm_ids: frozenset[int] = frozenset()
-    every_server: bool = False
-    farm_routes: frozenset[str] = frozenset()  # protocols
+    kinds: Protocols = field(default_factory=dict)
+    parents: frozenset[tuple[str, t.Any]] = frozenset()
+    every_parent: frozenset[str] = frozenset()
 
-    def wants_servers_of(self, farm: Observed) -> bool:
-        return self.every_server or farm.id in self.farm_ids or farm.name in self.farm_names
+    def wants_children_of(self, item: Observed) -> bool:
+        kind = item.resource.kind
+        return kind in self.every_parent or not self.parents.isdisjoint({(kind, item.id), (kind, item.name)})
 
 
 class Reader:
@@ -98,34 +107,42 @@ class Reader:
     def snapshot(self, scope: Scope) -> Snapshot:
         service = self.service()
         zones = zones_of(service)
-        snapshot = Snapshot(self._name, zones, service, pending=by_zone(self.pending(), zones))
-        snapshot.farms = self.objects(FARM, scope.farms)
-        farms = [farm for farm in snapshot.farms if scope.wants_servers_of(farm)]
-        snapshot.servers = self.servers([farm.identity for farm in farms])
-        self.add_frontends(snapshot, scope.frontends)
-        snapshot.farm_routes = frozenset(
-            ((protocol, int(route["action"]["target"])), route["routeId"])
-            for protocol in scope.farm_routes & set(TCP_HTTP)
-            for route in self._routes(protocol)
-            if route["action"]["type"] == "farm" and route["action"]["target"]
-        )
+        snapshot = Snapshot(self._name, zones, service, by_zone(self.pending(), zones))
+        for resource in RESOURCES:
+            if not resource.parent:
+                self.add(snapshot, resource, scope.kinds.get(resource.kind, ()))
+                self._add_children(snapshot, resource, scope)
         return snapshot
 
-    def add_frontends(self, snapshot: Snapshot, protocols: t.Iterable[str]) -> None:
-        missing = frozenset(protocols) - snapshot.frontends_read
-        snapshot.frontends += self.objects(FRONTEND, missing)
-        snapshot.frontends_read |= missing
+    def add(self, snapshot: Snapshot, resource: Resource, protocols: t.Iterable[str]) -> None:
+        """Read all objects of a kind, where that has not been done."""
+        missing = [protocol for protocol in protocols if (resource.kind, protocol) not in snapshot.read]
+        snapshot.of(resource).extend(self.objects(resource, missing))
+        snapshot.read.update((resource.kind, protocol) for protocol in missing)
 
-    def add_all_frontends(self, snapshot: Snapshot) -> None:
-        """Every frontend of every protocol, and which of those without a farm have a route with rules (facts for a
-        deployable configuration)."""
-        missing = frozenset(PROTOCOLS) - snapshot.frontends_read
-        if missing:
-            defined = {item["type"] for item in self._api.get(f"{self.root}/definedFrontends") or []}
-            self.add_frontends(snapshot, missing & defined)
-            snapshot.frontends_read |= missing
-        lonely = {item.protocol for item in snapshot.frontends if item.protocol != "udp" and not _has_target(item)}
-        snapshot.routed = frozenset(pair for protocol in lonely for pair in self._routed(protocol))
+    def _add_children(self, snapshot: Snapshot, resource: Resource, scope: Scope) -> None:
+        child = child_of(resource)
+        parents = [item for item in snapshot.of(resource) if scope.wants_children_of(item)]
+        if child and parents:
+            snapshot.of(child).extend(self.children(child, [item.identity for item in parents]))
+
+    def add_what_is_deployed(self, snapshot: Snapshot) -> None:
+        """Every frontend, the routes where one leads nowhere else, and in a vRack every farm: what the rules for a
+        deployable configuration are about."""
+        self.add(snapshot, FRONTEND, self._defined(snapshot, FRONTEND, "definedFrontends"))
+        lonely = {item.protocol for item in snapshot.of(FRONTEND) if not _has_target(item)} & set(ROUTE.protocols)
+        self.add(snapshot, ROUTE, sorted(lonely))
+        if snapshot.service.get("vrackName"):
+            self.add(snapshot, FARM, self._defined(snapshot, FARM, "definedFarms"))
+
+    def _defined(self, snapshot: Snapshot, resource: Resource, listing: str) -> list[str]:
+        """The protocols that have any object of a kind: one call instead of a list for each."""
+        unread = [protocol for protocol in PROTOCOLS if (resource.kind, protocol) not in snapshot.read]
+        if not unread:
+            return []
+        used = {item["type"] for item in self._api.get(f"{self.root}/{listing}") or []}
+        snapshot.read.update((resource.kind, protocol) for protocol in unread if protocol not in used)
+        return [protocol for protocol in unread if protocol in used]
 
     def service(self) -> Values:
         try:
@@ -147,37 +164,31 @@ class Reader:
         answer = self._api.get(f"{self.root}/pendingChanges") or []
         return {item["zone"].lower(): item["number"] for item in answer if item["number"]}
 
-    def servers(self, farms: t.Iterable[tuple[str, int]]) -> list[Observed]:
-        """Servers of these farms (protocol, id), with their health."""
-        paths = [(protocol, farm_id, self.path(SERVER, protocol, farm_id)) for protocol, farm_id in farms]
-        lists = self._api.get_many([path for _protocol, _farm_id, path in paths])
-        owners = [(*owner, item) for owner, ids in zip(paths, lists) for item in sorted(ids)]
-        answers = self._read([f"{path}/{item}" for _protocol, _farm_id, path, item in owners])
-        return [
-            Observed(
-                SERVER,
-                protocol,
-                item,
-                from_api(SERVER, protocol, answer),
-                farm_id,
-                tuple(answer.get("serverState") or ()),
-            )
-            for (protocol, farm_id, _path, item), answer in zip(owners, answers)
-            if answer is not None
-        ]
-
-    def path(self, resource: Resource, protocol: str, farm_id: int | None = None) -> str:
-        return f"{self.root}/{resource.path.format(protocol=protocol, farm_id=farm_id)}"
+    def path(self, resource: Resource, protocol: str, parent_id: int | None = None) -> str:
+        return f"{self.root}/{resource.path.format(protocol=protocol, parent=parent_id)}"
 
     def objects(self, resource: Resource, protocols: t.Iterable[str]) -> list[Observed]:
-        """Farms or frontends of these protocols."""
-        paths = [(protocol, self.path(resource, protocol)) for protocol in sorted(protocols)]
-        lists = self._api.get_many([pair[1] for pair in paths])
-        owners = [(protocol, path, item) for (protocol, path), ids in zip(paths, lists) for item in sorted(ids)]
-        answers = self._read([f"{path}/{item}" for dummy, path, item in owners])
+        """All objects of these protocols, of a kind without parent."""
+        return self._list(resource, [(protocol, None) for protocol in sorted(protocols)])
+
+    def children(self, resource: Resource, parents: t.Iterable[tuple[str, int]]) -> list[Observed]:
+        """The children of these parents (protocol, id)."""
+        return self._list(resource, list(parents))
+
+    def servers(self, farms: t.Iterable[tuple[str, int]]) -> list[Observed]:
+        """Servers of these farms (protocol, id), with their health."""
+        return self.children(SERVER, farms)
+
+    def _list(self, resource: Resource, owners: t.Sequence[tuple[str, int | None]]) -> list[Observed]:
+        paths = [self.path(resource, *owner) for owner in owners]
+        lists = self._api.get_many(paths)
+        items = [
+            (*owner, f"{path}/{item}", item) for owner, path, ids in zip(owners, paths, lists) for item in sorted(ids)
+        ]
+        answers = self._read([path for _protocol, _parent, path, _item in items])
         return [
-            Observed(resource, protocol, item, from_api(resource, protocol, answer))
-            for (protocol, dummy, item), answer in zip(owners, answers)
+            observed(resource, protocol, item, answer, parent_id)
+            for (protocol, parent_id, _path, item), answer in zip(items, answers)
             if answer is not None
         ]
 
@@ -198,29 +209,18 @@ class Reader:
                 return None
             raise
 
-    def _routed(self, protocol: str) -> list[tuple[str, int]]:
-        routes = self._routes(protocol)
-        return [(protocol, route["frontendId"]) for route in routes if route["frontendId"] and route["rules"]]
 
-    def _routes(self, protocol: str) -> list[Values]:
-        path = f"{self.root}/{protocol}/route"
-        return [route for route in self._read([f"{path}/{item}" for item in self._api.get(path)]) if route]
+def observed(
+    resource: Resource, protocol: str, identifier: int, answer: Values, parent_id: int | None = None
+) -> Observed:
+    """An object from the API's answer about it."""
+    values, facts = from_api(resource, protocol, answer), facts_from_api(resource, answer)
+    return Observed(resource, protocol, identifier, values, parent_id, facts)
 
 
 def zones_of(service: Values) -> list[str]:
     """The zones of a service, from the API's answer about it."""
     return sorted(zone.lower() for zone in service.get("zone") or [])
-
-
-def object_key(protocol: str, values: t.Mapping[str, t.Any]) -> str:
-    """A farm or a frontend as plans and reports name it."""
-    return f"{protocol}/{values['zone']}/{values.get('display_name') or '(unnamed)'}"
-
-
-def server_key(farm_key: str, server: t.Mapping[str, t.Any], farm_port: int | None) -> str:
-    """A server likewise, with the port that it has or inherits."""
-    port = server.get("port") or farm_port
-    return f"{farm_key}/{server['address']}" + (f":{port}" if port else "")
 
 
 def by_zone(pending: dict[str, int], zones: t.Iterable[str]) -> dict[str, int]:

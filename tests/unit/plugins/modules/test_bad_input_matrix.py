@@ -167,12 +167,12 @@ INPUTS = [
     bad("frontend", "the service would have no frontend", "refresh: false", display_name="smtp", state="absent"),
     bad(
         "farm",
-        "is the default farm of tcp/gra/smtp",
+        "it is what frontend tcp/gra/smtp",
         "in one task of load_balancer",
         display_name="smtp",
         state="absent",
     ),
-    whole("is the default farm of tcp/gra/smtp", farms=[FARM], purge_farms=True),
+    whole("it is what frontend tcp/gra/smtp", farms=[FARM], purge_farms=True),
     server(
         "nothing probes tcp/gra/smtp/192.0.2.12:25, tcp/gra/smtp/192.0.2.11:25", "probe: true", wait_for_healthy=True
     ),
@@ -273,7 +273,8 @@ def test_a_farm_that_a_route_leads_to_is_not_emptied(deployed: Service, task: Va
     deployed.forget()
     for check in (True, False):
         message = deployed.fail("load_balancer", check=check, **task)
-        assert f"tcp/gra/routed can not be deleted: the tcp routes {route} lead to it" in message
+        assert "tcp/gra/routed can not be deleted: it is what route tcp/(unnamed)" in message
+        assert f"({route}, action.farm)" in message
     assert deployed.writes() == []
 
 

@@ -135,9 +135,9 @@ CASES = [
 # Options that say which object is meant, what is to happen to it, or how it is reached; the tests below and those of
 # the API errors are about them.
 IDENTITY = {
-    "farm": {"display_name", "farm_id", "protocol", "zone", "state", "probe"},
+    "farm": {"display_name", "farm_id", "protocol", "zone", "state", "probe", "vrack_network"},
     "server": {"farm", "farm_id", "protocol", "zone", "address", "server_id", "port", "state"},
-    "frontend": {"display_name", "frontend_id", "protocol", "state", "default_farm", "default_farm_id"},
+    "frontend": {"display_name", "frontend_id", "protocol", "state", "default_farm", "default_farm_id", "default_ssl"},
 }
 
 
@@ -234,7 +234,9 @@ def test_an_option_is_set_kept_and_reset(service: Service, case: Case) -> None:
         assert done["changed"]
         assert done["plan"] == planned["plan"]
         (operation,) = done["plan"]
-        assert (operation["action"], set(operation["after"])) == ("update", {case.option})
+        # What an id refers to is told by name.
+        shown = case.option.removesuffix("_id")
+        assert (operation["action"], set(operation["after"])) == ("update", {shown})
         assert item.stored() == (sorted(expected) if isinstance(expected, list) else expected)
         assert not item.run(**option, **identity)["changed"], f"second run with {option}"
         if isinstance(value, list):

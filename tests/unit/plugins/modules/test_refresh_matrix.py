@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
 
 from unit.plugins.modules.harness import Service, Values
 
@@ -281,12 +282,25 @@ def test_the_run_after_a_failed_refresh_makes_it_live(deployed: Service) -> None
 
 
 @pytest.mark.parametrize("undeployable", ["refuse", "task_error"])
-def test_a_refusal_of_the_api_fails_the_task(deployed: Service, undeployable: str) -> None:
-    """A vRack network is something only the API knows."""
+def test_a_refusal_of_the_api_fails_the_task(
+    deployed: Service, monkeypatch: pytest.MonkeyPatch, undeployable: str
+) -> None:
+    """Somebody else may attach the service to a vRack while the task runs, and then its farms need networks."""
+    outside = Reader.service
+    monkeypatch.setattr(Reader, "service", lambda reader: {**outside(reader), "vrackName": None})
     deployed.simulator.switch(vrack="active", undeployable_refresh=undeployable)
     failed = deployed.failure("farm", display_name="smtp", zone="gra", balance="source")
     assert "vRack" in failed["msg"] or "ended as error" in failed["msg"]
     assert failed["changed"]
+
+
+def test_a_farm_without_network_is_refused_in_a_vrack_before_anything_is_written(deployed: Service) -> None:
+    deployed.simulator.switch(vrack="active")
+    deployed.forget()
+    for check in (True, False):
+        message = deployed.fail("farm", check=check, display_name="smtp", zone="gra", balance="source")
+        assert "farm tcp/gra/smtp would have no private network, which every farm needs in a vRack" in message
+    assert deployed.writes() == []
 
 
 # Health

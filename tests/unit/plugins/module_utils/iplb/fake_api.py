@@ -55,6 +55,12 @@ class Target:
     farm_id: int | None = None
 
 
+def _named(path: str, id_field: str) -> Values:
+    """Three objects that others may refer to, with their list."""
+    objects = {number: {id_field: number, "displayName": f"number {number}"} for number in (1, 2, 3)}
+    return {path: list(objects), **{f"{path}/{number}": answer for number, answer in objects.items()}}
+
+
 class FakeApi(Api):
     """``objects`` are the stored bodies; ``reads`` and ``writes`` the calls, in order.
 
@@ -133,6 +139,8 @@ class FakeApi(Api):
         fixed = {
             "": {"serviceName": SERVICE, "zone": [self._zone(zone) for zone in self.zones], **self.service},
             "/pendingChanges": [{"zone": self._zone(zone), "number": number} for zone, number in self.pending.items()],
+            **_named("/ssl", "id"),
+            **_named("/vrack/network", "vrackNetworkId"),
             "/definedFarms": self._defined("farm"),
             "/definedFrontends": self._defined("frontend"),
             **self.answers,

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import (
-    UNSET,
     desired_load_balancer,
-    desired_servers,
+    desired_server,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FRONTEND
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Scope
 
 Values = dict[str, Any]
@@ -56,7 +56,7 @@ def test_what_can_not_be_meant_is_refused_with_its_remedy(written: Values, messa
 
 def test_a_server_needs_its_farm() -> None:
     with pytest.raises(InvalidInput, match="farm is missing: give the display name of the server's farm, or farm_id"):
-        desired_servers({"protocol": "tcp"}, {"address": "192.0.2.11"})
+        desired_server({"protocol": "tcp"}, {"address": "192.0.2.11"})
 
 
 def test_absent_null_and_value_stay_apart() -> None:
@@ -70,49 +70,53 @@ def test_absent_null_and_value_stay_apart() -> None:
             ],
         }
     )
-    assert desired.farms[0].values == {"display_name": "smtp", "port": None, "balance": "first"}
-    assert desired.farms[0].servers is None
-    assert [frontend.default_farm for frontend in desired.frontends] == [UNSET, None, "smtp"]
+    assert desired.objects[0].values == {"display_name": "smtp", "port": None, "balance": "first"}
+    assert desired.objects[0].children is None
+    assert [item.names for item in desired.of(FRONTEND)] == [{}, {"default_farm": None}, {"default_farm": "smtp"}]
 
 
 def test_null_for_how_a_task_works_is_the_default() -> None:
     desired = desired_load_balancer(
         {"farms": [{**SMTP, "state": None, "protocol": None}], "purge_farms": None, "purge_protocols": None}
     )
-    assert desired.farms[0].present
-    assert desired.farms[0].protocol == "tcp"
-    assert desired.purge_farms is False
+    assert desired.objects[0].present
+    assert desired.objects[0].protocol == "tcp"
+    assert desired.purge == frozenset()
     assert desired.purge_protocols == {"tcp"}
+
+
+FARMS: Values = {"farm": {"tcp"}}
+USERS: Values = {"frontend": {"tcp"}, "route": {"tcp"}}
 
 
 @pytest.mark.parametrize(
     ("written", "scope"),
     [
         ({}, Scope()),
-        ({"farms": [SMTP]}, Scope(farms=frozenset({"tcp"}))),
+        ({"farms": [SMTP]}, Scope(FARMS)),
         (
             {"farms": [{**SMTP, "protocol": "http", "servers": []}]},
-            Scope(farms=frozenset({"http"}), farm_names=frozenset({"smtp"})),
+            Scope({"farm": {"http"}}, frozenset({("farm", "smtp")})),
         ),
-        ({"farms": [{"farm_id": 7, "servers": []}]}, Scope(farms=frozenset({"tcp"}), farm_ids=frozenset({7}))),
-        ({"frontends": [SMTP]}, Scope(farms=frozenset({"tcp"}), frontends=frozenset({"tcp"}))),
-        (
-            {"farms": [{**SMTP, "state": "absent"}]},
-            Scope(farms=frozenset({"tcp"}), frontends=frozenset({"tcp"}), farm_names=frozenset({"smtp"})),
-        ),
+        ({"farms": [{"farm_id": 7, "servers": []}]}, Scope(FARMS, frozenset({("farm", 7)}))),
+        ({"frontends": [SMTP]}, Scope({"frontend": {"tcp"}})),
+        ({"frontends": [{**SMTP, "default_farm": "smtp"}]}, Scope({"frontend": {"tcp"}, "farm": {"tcp"}})),
+        ({"frontends": [{**SMTP, "default_ssl_id": 7}]}, Scope({"frontend": {"tcp"}, "certificate": {""}})),
+        ({"farms": [{**SMTP, "state": "absent"}]}, Scope({**FARMS, **USERS}, frozenset({("farm", "smtp")}))),
         (
             {"farms": [SMTP], "purge_farms": True, "purge_protocols": ["http"]},
-            Scope(farms=frozenset({"tcp", "http"}), frontends=frozenset({"tcp", "http"}), every_server=True),
+            Scope({"farm": {"tcp", "http"}, "frontend": {"http"}, "route": {"http"}}, every_parent=frozenset({"farm"})),
+        ),
+        (
+            {"routes": [{**SMTP, "protocol": "http", "action": {"type": "farm", "farm": "smtp"}}]},
+            Scope({"route": {"http"}, "farm": {"http"}}),
+        ),
+        (
+            {"vrack_networks": [{**SMTP, "state": "absent"}]},
+            Scope({"vrack_network": {""}, "farm": {"tcp", "http", "udp"}}),
         ),
     ],
 )
 def test_a_task_reads_what_it_speaks_of(written: Values, scope: Scope) -> None:
     """Calls are scarce, but what may be deleted must be known with all that hangs on it."""
-    read = desired_load_balancer(written).scope()
-    assert read.farms == scope.farms
-    assert read.frontends >= scope.frontends
-    assert (read.farm_names, read.farm_ids, read.every_server) == (
-        scope.farm_names,
-        scope.farm_ids,
-        scope.every_server,
-    )
+    assert desired_load_balancer(written).scope() == scope

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_servers
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_server
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
@@ -53,8 +53,8 @@ def whole(api: FakeApi) -> Snapshot:
     """A snapshot with everything that a refresh concerns."""
     protocols = frozenset({"tcp", "http", "udp"})
     reader = Reader(api, SERVICE)
-    snapshot = reader.snapshot(Scope(farms=protocols, frontends=protocols, every_server=True))
-    reader.add_all_frontends(snapshot)
+    snapshot = reader.snapshot(Scope({"farm": protocols, "frontend": protocols}, every_parent=frozenset({"farm"})))
+    reader.add_what_is_deployed(snapshot)
     return snapshot
 
 
@@ -128,14 +128,14 @@ def test_false_empty_text_and_empty_lists_are_values(
         ("balance", "balance", "source", None),
         ("stickiness", "stickiness", "sourceIp", None),
         ("port", "port", 25, None),
-        ("vrack_network_id", "vrackNetworkId", 7, None),
+        ("vrack_network_id", "vrackNetworkId", 3, None),
         ("probe", "probe", {"type": "smtp"}, {}),
     ],
 )
 def test_null_resets_a_farm_s_field(api: FakeApi, option: str, name: str, before: Any, reset: Any) -> None:
     farm = add_farm(api, **{name: before})
     made = apply(api, farms=[smtp(**{option: None})])
-    assert [list(item.after) for item in made.operations] == [[option]]
+    assert [list(item.after) for item in made.operations] == [[option.replace("network_id", "network")]]
     assert api.of("farm")[farm][name] == reset
 
 
@@ -332,7 +332,7 @@ def test_a_lone_server_needs_its_farm_unless_it_is_to_go(api: FakeApi) -> None:
 
 
 def _plan_server(api: FakeApi, farm: Values, server: Values) -> Plan:
-    desired = Desired(farms=(desired_servers(farm, server),))
+    desired = Desired((desired_server(farm, server),))
     return make_plan(desired, observe(api, desired))
 
 
@@ -453,7 +453,10 @@ def test_a_farm_in_use_is_not_deleted(api: FakeApi, task: Values) -> None:
     farm = add_farm(api)
     add_farm(api, displayName="web")
     add_frontend(api, displayName="in", defaultFarmId=farm)
-    with pytest.raises(InvalidInput, match=r"farm tcp/gra/smtp can not be deleted.*default farm of tcp/gra/in;"):
+    with pytest.raises(
+        InvalidInput,
+        match=r"farm tcp/gra/smtp can not be deleted: it is what frontend tcp/gra/in \(\d+, default_farm\) leads to;",
+    ):
         plan(api, **task)
     released = {"frontends": [{"display_name": "in", "default_farm": "web"}]}
     apply(api, **task, **released)
@@ -522,7 +525,7 @@ def test_gaps_are_those_of_the_end_state(api: FakeApi) -> None:
 def test_a_redirection_or_a_route_with_rules_leads_somewhere(api: FakeApi) -> None:
     add_frontend(api, protocol="http", redirectLocation="https://www.example.com/")
     routed = add_frontend(api)
-    api.routes["tcp"] = {1: {"frontendId": routed, "rules": []}}
+    api.routes["tcp"] = {1: {"frontendId": routed, "rules": [], "action": {"type": "reject"}}}
     assert deployment_gaps(plan(api), whole(api)) == ["frontend tcp/gra/smtp would have no default farm"]
     api.routes["tcp"][1]["rules"] = [{"field": "source"}]
     assert deployment_gaps(plan(api), whole(api)) == []

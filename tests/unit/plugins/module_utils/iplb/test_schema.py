@@ -10,23 +10,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
-    farm_options,
-    frontend_options,
-    server_options,
-)
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import object_options
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.probe import PROBE_FIELDS, merge_probe
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    BY_KIND,
     FARM,
     FRONTEND,
-    PROBE_FIELDS,
+    RESOURCES,
     SERVER,
-    Field,
-    from_api,
-    merge_probe,
-    normalise,
-    same,
-    to_api,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Field
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import from_api, normalise, same, to_api
 from hypothesis import given, settings
 
 from unit.plugins.module_utils.iplb.api_model import MODELS, PROBE, ApiField
@@ -35,16 +29,23 @@ from unit.plugins.module_utils.iplb.tasks import option_name, services
 
 Values = dict[str, Any]
 
-RESOURCES = {resource.kind: resource for resource in (FARM, SERVER, FRONTEND)}
 # Fields of the API that are no options: ids, and what only OVHcloud sets.
 READ_ONLY = {"farmId", "serverId", "frontendId", "backendId", "serverState", "vrackNetworkId", "vrackVrouterId"}
 # The only value of choices that is left out: "internal" is OVHcloud's own.
 TYPES = {"string": "str", "ipv4": "str", "long": "int", "boolean": "bool", "BackendProbe": "dict"}
 
 
+def test_each_resource_refers_only_to_what_stands_before_it() -> None:
+    """The order of the table is the order of creation, and reversed that of deletion."""
+    for place, resource in enumerate(RESOURCES):
+        before = {other.kind for other in RESOURCES[:place]}
+        assert {reference.kind for reference in resource.references} <= before
+        assert not resource.parent or resource.parent in before
+
+
 @pytest.mark.parametrize(("kind", "protocol"), sorted(MODELS))
 def test_every_writable_field_is_an_option(kind: str, protocol: str) -> None:
-    resource = RESOURCES[kind]
+    resource = BY_KIND[kind]
     model = {name: known for name, known in MODELS[kind, protocol].items() if known.access != "ro"}
     assert {field.api for field in resource.fields_for(protocol)} == set(model)
     assert set(MODELS[kind, protocol]) - set(model) <= READ_ONLY
@@ -71,19 +72,18 @@ def _check_field(field: Field, known: ApiField, protocol: str) -> None:
 
 def _null_is_safe(kind: str, field: Field, known: ApiField) -> bool:
     """Null in a task is never sent as null where the API does not take it."""
-    return known.nullable or to_api(RESOURCES[kind], {field.name: None})[field.api] is not None
+    return known.nullable or to_api(BY_KIND[kind], {field.name: None})[field.api] is not None
 
 
-@pytest.mark.parametrize(
-    ("kind", "options"), [("farm", farm_options()), ("server", server_options()), ("frontend", frontend_options())]
-)
-def test_every_field_is_in_the_argument_spec_without_default_or_duty(kind: str, options: Values) -> None:
-    for field in RESOURCES[kind].fields:
+@pytest.mark.parametrize("kind", sorted(BY_KIND))
+def test_every_field_is_in_the_argument_spec_without_default_or_duty(kind: str) -> None:
+    options = object_options(BY_KIND[kind])
+    for field in BY_KIND[kind].fields:
         spec = options[field.name]
         assert spec["type"] == field.type
-        assert spec.get("choices", []) == list(field.choices)
+        assert set(spec.get("choices", [])) == {*field.choices, *field.choices_http}
         assert not {"default", "required"} & set(spec)
-    assert {field.name for field in PROBE_FIELDS} == set(farm_options()["probe"]["options"])
+    assert {field.name for field in PROBE_FIELDS} == set(object_options(FARM)["probe"]["options"])
 
 
 # Input
@@ -270,10 +270,10 @@ def test_an_object_written_back_as_read_stays_the_same(api: FakeApi) -> None:
     for (kind, protocol, identifier), body in list(api.objects.items()):
         path = f"{protocol}/farm/{body['backendId']}/server" if kind == "server" else f"{protocol}/{kind}"
         path = f"/ipLoadbalancing/loadbalancer-0123456789abcdef/{path}/{identifier}"
-        before = from_api(RESOURCES[kind], protocol, api.get(path))
+        before = from_api(BY_KIND[kind], protocol, api.get(path))
         if kind == "farm" and before.get("probe"):
             before["probe"] = merge_probe(before["probe"], None, "probe")
-        sent = to_api(RESOURCES[kind], before)
+        sent = to_api(BY_KIND[kind], before)
         api.put(path, {name: value for name, value in sent.items() if name != "zone"})
-        after = from_api(RESOURCES[kind], protocol, api.get(path))
-        assert all(same(field, before[field.name], after[field.name]) for field in RESOURCES[kind].fields_for(protocol))
+        after = from_api(BY_KIND[kind], protocol, api.get(path))
+        assert all(same(field, before[field.name], after[field.name]) for field in BY_KIND[kind].fields_for(protocol))

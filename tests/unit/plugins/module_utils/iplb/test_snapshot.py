@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, ROUTE, SERVER
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, by_zone
 
 from unit.plugins.module_utils.iplb.fake_api import SERVICE, Dialect, FakeApi
 
-TCP = frozenset({"tcp"})
+TCP = {"farm": {"tcp"}}
 
 
 @pytest.fixture
@@ -24,10 +25,10 @@ def api() -> FakeApi:
 def test_zones_have_one_spelling_and_order(api: FakeApi) -> None:
     farm = api.add("farm", zone="gra")
     api.pending = {"rbx": 2, "gra": 0}
-    snapshot = Reader(api, SERVICE).snapshot(Scope(farms=TCP))
+    snapshot = Reader(api, SERVICE).snapshot(Scope(TCP))
     assert snapshot.zones == ["gra", "rbx"]
     assert snapshot.pending == {"rbx": 2}
-    assert [(item.id, item.zone) for item in snapshot.farms] == [(farm, "gra")]
+    assert [(item.id, item.values["zone"]) for item in snapshot.of(FARM)] == [(farm, "gra")]
 
 
 def test_changes_in_all_wait_in_every_zone() -> None:
@@ -62,14 +63,14 @@ def test_an_object_deleted_after_it_was_listed_is_left_out(api: FakeApi) -> None
     api.faults["GET", f"/tcp/farm/{kept}"] = 404
     reader = Reader(api, SERVICE)
     # Of the two faults one meets the common read, the other the second look.
-    assert len(reader.snapshot(Scope(farms=TCP)).farms) == 1
+    assert len(reader.snapshot(Scope(TCP)).of(FARM)) == 1
 
 
 def test_any_other_error_while_reading_is_an_error(api: FakeApi) -> None:
     farm = api.add("farm", zone="gra")
     api.faults["GET", f"/tcp/farm/{farm}"] = 500
     with pytest.raises(ApiError, match="500"):
-        Reader(api, SERVICE).snapshot(Scope(farms=TCP))
+        Reader(api, SERVICE).snapshot(Scope(TCP))
 
 
 @pytest.mark.parametrize("by", ["name", "id", "every"])
@@ -77,25 +78,25 @@ def test_servers_are_read_of_the_farms_in_scope(api: FakeApi, by: str) -> None:
     farms = [api.add("farm", zone="gra", displayName=name) for name in "ab"]
     servers = [api.add("server", farm=farm, address="192.0.2.11", status="active") for farm in farms]
     scope = {
-        "name": Scope(farms=TCP, farm_names=frozenset("a")),
-        "id": Scope(farms=TCP, farm_ids=frozenset({farms[0]})),
-        "every": Scope(farms=TCP, every_server=True),
+        "name": Scope(TCP, frozenset({("farm", "a")})),
+        "id": Scope(TCP, frozenset({("farm", farms[0])})),
+        "every": Scope(TCP, every_parent=frozenset({"farm"})),
     }[by]
     snapshot = Reader(api, SERVICE).snapshot(scope)
-    assert {item.id for item in snapshot.servers} == (set(servers) if by == "every" else {servers[0]})
-    assert [item.id for item in snapshot.servers_of("tcp", farms[0])] == [servers[0]]
+    assert {item.id for item in snapshot.of(SERVER)} == (set(servers) if by == "every" else {servers[0]})
+    assert [item.id for item in snapshot.children(SERVER, "tcp", farms[0])] == [servers[0]]
 
 
 def test_every_frontend_is_read_of_the_protocols_that_have_one(api: FakeApi) -> None:
     frontends = {api.add("frontend", protocol, zone="gra", port="25") for protocol in ("tcp", "http")}
     reader = Reader(api, SERVICE)
-    snapshot = reader.snapshot(Scope(frontends=TCP))
+    snapshot = reader.snapshot(Scope({"frontend": {"tcp"}}))
     api.reads.clear()
-    reader.add_all_frontends(snapshot)
-    assert {item.id for item in snapshot.frontends} == frontends
+    reader.add_what_is_deployed(snapshot)
+    assert {item.id for item in snapshot.of(FRONTEND)} == frontends
     assert not [path for path in api.reads if path.startswith(("/udp", "/tcp/frontend"))]
-    reader.add_all_frontends(snapshot)
-    assert len(snapshot.frontends) == 2
+    reader.add_what_is_deployed(snapshot)
+    assert len(snapshot.of(FRONTEND)) == 2
 
 
 def test_routes_are_read_only_where_a_frontend_leads_nowhere_else(api: FakeApi) -> None:
@@ -103,12 +104,12 @@ def test_routes_are_read_only_where_a_frontend_leads_nowhere_else(api: FakeApi) 
     api.add("frontend", zone="gra", port="25", defaultFarmId=farm)
     lonely = api.add("frontend", "http", zone="gra", port="80")
     api.routes["http"] = {
-        1: {"frontendId": lonely, "rules": [{}]},
-        2: {"frontendId": None, "rules": [{}]},
-        3: {"frontendId": 9, "rules": []},
+        1: {"frontendId": lonely, "rules": [{}], "action": {"type": "reject"}},
+        2: {"frontendId": None, "rules": [{}], "action": {"type": "reject"}},
+        3: {"frontendId": 9, "rules": [], "action": {"type": "reject"}},
     }
     reader = Reader(api, SERVICE)
     snapshot = reader.snapshot(Scope())
-    reader.add_all_frontends(snapshot)
-    assert snapshot.routed == {("http", lonely)}
+    reader.add_what_is_deployed(snapshot)
+    assert [item.values["frontend_id"] for item in snapshot.of(ROUTE)] == [lonely, None, 9]
     assert "/tcp/route" not in api.reads

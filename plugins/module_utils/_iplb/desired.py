@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.material import check_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     BY_KIND,
     FARM,
@@ -35,7 +36,8 @@ class DesiredObject:
 
     ``values`` are the fields that were written. ``names`` are the references that were written by name: a display name,
     or None to detach, by the option that holds it. ``children`` is None when the task does not list them. A
-    ``reference`` only says which object its children belong to.
+    ``reference`` only says which object its children belong to. With ``replace`` another object takes the place of one
+    that can not become what is wanted.
     """
 
     resource: Resource
@@ -47,6 +49,7 @@ class DesiredObject:
     present: bool = True
     children: tuple[DesiredObject, ...] | None = None
     reference: bool = False
+    replace: bool = False
 
     @property
     def name(self) -> str | None:
@@ -59,7 +62,12 @@ class DesiredObject:
     @property
     def needs_children(self) -> bool:
         child = child_of(self.resource)
-        return self.children is not None or bool(child and not child.cascades and not self.present)
+        return self.children is not None or bool(child and not child.cascades and self.may_go)
+
+    @property
+    def may_go(self) -> bool:
+        """Whether the object, or one that it replaces, may have to go."""
+        return not self.present or self.replace or "certificate" in self.values
 
     def writes(self, reference: Reference) -> bool:
         """Whether the task says what this object is to refer to."""
@@ -89,7 +97,7 @@ class Desired:
             for reference in item.resource.references:
                 if item.writes(reference):
                     kinds[reference.kind].add(protocol_of(reference, item.protocol))
-            if not item.present:
+            if item.may_go:
                 _add_referrers(kinds, item.resource, {item.protocol})
         for resource in RESOURCES:
             if resource.kind in self.purge and not resource.parent:
@@ -129,6 +137,8 @@ def desired_object(resource: Resource, written: Values, where: str = "") -> Desi
 
 def _desired(resource: Resource, written: Values, protocol: str, where: str) -> DesiredObject:
     values, names = _without_names(resource, written, where)
+    if values.get("certificate") and values.get("key"):
+        check_key(values["certificate"], values["key"], where)
     return DesiredObject(
         resource,
         where,
@@ -137,6 +147,7 @@ def _desired(resource: Resource, written: Values, protocol: str, where: str) -> 
         names,
         id=written.get(resource.id_option),
         present=written.get("state") != "absent",
+        replace=bool(written.get("replace")),
     )
 
 

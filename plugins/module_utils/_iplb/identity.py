@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import DesiredObject
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.material import fingerprint_of, read_material
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import same
@@ -156,6 +157,42 @@ def _check_twin_servers(pairs: t.Sequence[Pair], farm_port: int | None) -> None:
             raise InvalidInput(f"{wanted.where}: the list has this address more than once; give each entry its port")
 
 
+# By fingerprint
+
+
+def _by_fingerprint(
+    resource: Resource, wanted: t.Sequence[DesiredObject], existing: t.Sequence[Observed], family: Family
+) -> list[Observed | None]:
+    """The certificate of just this material; without material by name, like anything else."""
+    by_name = [entry for entry in wanted if not _has_material(entry)]
+    named = dict(zip(map(id, by_name), _by_name(resource, by_name, existing, family)))
+    found = [named[id(entry)] if id(entry) in named else _one_by_fingerprint(entry, existing) for entry in wanted]
+    _check_twins(list(zip(wanted, found)))
+    return found
+
+
+def _has_material(entry: DesiredObject) -> bool:
+    return bool(entry.present and entry.values.get("certificate"))
+
+
+def _one_by_fingerprint(wanted: DesiredObject, existing: t.Sequence[Observed]) -> Observed | None:
+    if wanted.id is not None:
+        raise InvalidInput(
+            f"{wanted.where}: certificate and certificate_id exclude each other: the material of a certificate can not "
+            "change; give it under its display_name, and it takes the place of the one of that name"
+        )
+    material = read_material(wanted.values["certificate"], wanted.where)
+    unknown = [item.id for item in existing if fingerprint_of(item.facts.get("fingerprint")) is None]
+    if unknown:
+        raise InvalidInput(
+            f"{wanted.where}: the API shows the fingerprint of certificate {unknown[0]} in an unknown form, so it can "
+            "not be told whether this one is there already; report it, and upload it by hand meanwhile"
+        )
+    found = [item for item in existing if fingerprint_of(item.facts.get("fingerprint")) in material.fingerprints]
+    alike = [item for item in found if item.name == wanted.name] or found
+    return max(alike, key=lambda item: item.id, default=None)
+
+
 # By content
 
 
@@ -198,5 +235,5 @@ _WAYS: dict[str, _Way] = {
     "name": _by_name,
     "address": _by_address,
     "content": _by_content,
-    "fingerprint": _by_name,
+    "fingerprint": _by_fingerprint,
 }

@@ -12,7 +12,7 @@ stands before it: so everything comes after what it refers to, and goes before.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, DesiredObject
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
@@ -28,9 +28,21 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references 
     shown,
     with_held,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import (
+    Replacement,
+    copy_of,
+    like,
+    replacements,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import RESOURCES, child_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Field, Resource, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
+    ALL_ZONES,
+    Field,
+    Reference,
+    Resource,
+    Values,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import check_exclusive, same
 
 Zones = tuple[str, ...]
@@ -44,6 +56,16 @@ def make_plan(desired: Desired, snapshot: Snapshot) -> Plan:
     return _Planner(desired, snapshot).plan()
 
 
+@dataclass(frozen=True)
+class _Parent:
+    """An object that may have children: its entry, its end, itself as it is, and the one that it replaces."""
+
+    wanted: DesiredObject
+    end: End
+    found: Observed | None
+    old: Observed | None = None
+
+
 class _Planner:
     def __init__(self, desired: Desired, snapshot: Snapshot) -> None:
         self._desired = desired
@@ -52,7 +74,10 @@ class _Planner:
         self._out: dict[str, list[Operation]] = {resource.kind: [] for resource in RESOURCES}
         self._zones: set[str] = set()
         self._ends: list[End] = []
-        self._parents: dict[str, list[tuple[DesiredObject, End, Observed | None]]] = {}
+        self._parents: dict[str, list[_Parent]] = {}
+        self._later: list[Operation] = []
+        self._successors: dict[tuple[str, str, int | None], Ref] = {}
+        self._notices: list[str] = []
 
     def plan(self) -> Plan:
         for resource in RESOURCES:
@@ -61,30 +86,46 @@ class _Planner:
             else:
                 self._plan_objects(resource)
         gone = [operation for resource in reversed(RESOURCES) for operation in self._out[resource.kind]]
-        self._check_unused(gone)
-        return Plan(self._in + gone, frozenset(self._zones), self._ends)
+        self._check_unused(gone + self._later)
+        successors = list(self._successors.values())
+        return Plan(self._in + gone + self._later, frozenset(self._zones), self._ends, successors, self._notices)
 
     # Objects and their children
 
     def _plan_objects(self, resource: Resource) -> None:
         existing = self._snapshot.of(resource)
-        pairs = match(resource, self._desired.of(resource), existing, Family())
-        for wanted, found in pairs:
+        pairs, replaced = replacements(
+            resource, match(resource, self._desired.of(resource), existing, Family()), existing
+        )
+        for place, (wanted, found) in enumerate(pairs):
             if _is_there_to_be(wanted, found):
                 end = self._object(resource, wanted, found)
-                self._parents.setdefault(resource.kind, []).append((wanted, end, found))
+                old = self._succeed(replaced[place], end) if place in replaced else None
+                self._parents.setdefault(resource.kind, []).append(_Parent(wanted, end, found, old))
             elif found is None:
                 # What an earlier run deleted may not be live yet: the zones where it was are the task's all the same.
                 self._zones_of(wanted.zone or ALL_ZONES)
         if resource.kind in self._desired.purge:
             self._zones_of(ALL_ZONES)
-        going = self._to_go(pairs, existing)
+        succeeded = [item.old for item in replaced.values() if not item.stays]
+        going = [item for item in self._to_go(pairs, existing) if item not in succeeded]
         for item in going:
             self._delete_with_children(item)
         named = {found.identity for _wanted, found in pairs if found}
         for item in existing:
-            if item.identity not in named and item not in going:
+            if item.identity not in named and item not in going + succeeded:
                 self._leave_alone(item)
+
+    def _succeed(self, replaced: Replacement, end: End) -> Observed | None:
+        """Lead whatever leads to the old object to the new one, and let the old one go once that is live."""
+        old = replaced.old
+        self._successors[old.resource.kind, old.protocol, old.id] = end.ref
+        if replaced.stays:
+            key = key_of(old.resource, old.protocol, old.values)
+            self._notices.append(f"{old.resource.kind} {key} ({old.id}) stays beside the new one: {replaced.stays}")
+            return None
+        self._delete_with_children(old, phase=1)
+        return old
 
     def _to_go(self, pairs: t.Sequence[Pair], existing: t.Sequence[Observed]) -> list[Observed]:
         """What the task declares absent, and with a purge what it does not name."""
@@ -96,22 +137,44 @@ class _Planner:
         ]
 
     def _plan_children(self, resource: Resource) -> None:
-        for wanted, parent, found in self._parents.get(resource.parent, ()):
-            existing = self._snapshot.children(resource, parent.protocol, found.id) if found else []
-            family = Family(found.values if found else parent.values, parent.values)
-            pairs = match(resource, wanted.children or (), existing, family)
-            for entry, child in pairs:
-                if entry.present:
-                    self._object(resource, entry, child, parent)
-            named = {child.id for _entry, child in pairs if child}
-            going = {child.id for entry, child in pairs if child and not entry.present}
-            if wanted.children is not None and (resource.owned or self._desired.purges(resource, parent.protocol)):
-                going |= {child.id for child in existing} - named
-            for child in existing:
-                if child.id in going:
-                    self._delete(child, parent.key, parent.values, parent.zones, parent.ref)
-                elif child.id not in named:
-                    self._leave_alone(child, parent)
+        for parent in self._parents.get(resource.parent, ()):
+            self._plan_children_of(resource, parent)
+
+    def _plan_children_of(self, resource: Resource, parent: _Parent) -> None:
+        end, found = parent.end, parent.found
+        existing = self._snapshot.children(resource, end.protocol, found.id) if found else []
+        family = Family(found.values if found else end.values, end.values)
+        listed = parent.wanted.children is not None
+        purges = listed and (resource.owned or self._desired.purges(resource, end.protocol))
+        entries = tuple(parent.wanted.children or ())
+        if parent.old:
+            entries = self._with_those_of_the_old(resource, parent, parent.old, purges)
+        pairs = match(resource, entries, existing, family)
+        for entry, child in pairs:
+            if entry.present:
+                self._object(resource, entry, child, end)
+        named = {child.id for _entry, child in pairs if child}
+        going = {child.id for entry, child in pairs if child and not entry.present}
+        if purges:
+            going |= {child.id for child in existing} - named
+        for child in existing:
+            if child.id in going:
+                self._delete(child, end.key, end.values, end.zones, end.ref)
+            elif child.id not in named:
+                self._leave_alone(child, end)
+
+    def _with_those_of_the_old(
+        self, resource: Resource, parent: _Parent, old: Observed, purges: bool
+    ) -> tuple[DesiredObject, ...]:
+        """The entries of the task, with all that the children of the replaced object have and they do not say."""
+        children = self._snapshot.children(resource, old.protocol, old.id)
+        pairs = match(resource, parent.wanted.children or (), children, Family(old.values, parent.end.values))
+        named = {child.id for _entry, child in pairs if child}
+        rest = [] if purges else [child for child in children if child.id not in named]
+        return (
+            *(like(entry, child) if child else entry for entry, child in pairs),
+            *(copy_of(resource, parent.wanted, child) for child in rest),
+        )
 
     # One object
 
@@ -160,6 +223,7 @@ class _Planner:
 
     def _change(self, wanted: DesiredObject, found: Observed, changes: Values, parent: End | None) -> End:
         before = self._end(found.resource, found.protocol, found.values, parent, found.id, wanted.where)
+        changes = self._led_to_successors(found, changes, before)
         after = self._end(found.resource, found.protocol, {**found.values, **changes}, parent, found.id, wanted.where)
         after.ref = before.ref  # an object that is renamed is found under the name it has now
         if changes:
@@ -185,12 +249,38 @@ class _Planner:
                 changes,
                 id=found.id,
                 parent=after.parent,
+                previous={name: found.values.get(name) for name in changes},
             )
         )
 
     def _leave_alone(self, found: Observed, parent: End | None = None) -> None:
-        end = self._end(found.resource, found.protocol, found.values, parent, found.id, None)
+        """What no entry names stays as it is, but for what it leads to that is replaced."""
+        before = self._end(found.resource, found.protocol, found.values, parent, found.id, None)
+        changes = self._led_to_successors(found, {}, before)
+        end = before
+        if changes:
+            end = self._end(found.resource, found.protocol, {**found.values, **changes}, parent, found.id, None)
+            self._update(found, before, end, changes)
         self._ends.append(replace(end, named=False))
+
+    def _led_to_successors(self, found: Observed, changes: Values, before: End) -> Values:
+        """The changes, and for each reference that they leave alone the successor of what it leads to."""
+        for reference in found.resource.references:
+            ref = before.references[reference.field]
+            successor = ref and self._successors.get((ref.kind, ref.protocol, ref.id))
+            name = reference.within or reference.field
+            if successor and name not in changes:
+                self._check_zone_of(reference, successor, before)
+                changes = {**changes, name: with_held(reference, found.values, successor)[name]}
+        return changes
+
+    def _check_zone_of(self, reference: Reference, successor: Ref, user: End) -> None:
+        end = next(end for end in self._ends if end.ref == successor)
+        if reference.zoned and end.values["zone"] not in (user.values["zone"], ALL_ZONES):
+            raise InvalidInput(
+                f"replace: {user.resource.kind} {user.key} is in zone {user.values['zone']} and can not lead to "
+                f"{end.resource.kind} {end.key}; move the {user.resource.kind} first, or use zone: all"
+            )
 
     def _end(
         self,
@@ -215,20 +305,27 @@ class _Planner:
 
     # Going
 
-    def _delete_with_children(self, found: Observed) -> None:
+    def _delete_with_children(self, found: Observed, phase: int = 0) -> None:
         child = child_of(found.resource)
         end = self._end(found.resource, found.protocol, found.values, None, found.id, None)
         self._zones.update(end.zones)
         if child and not child.cascades:
             for item in self._snapshot.children(child, found.protocol, found.id):
-                self._delete(item, end.key, found.values, end.zones, end.ref)
-        self._delete(found, "", None, end.zones, None)
+                self._delete(item, end.key, found.values, end.zones, end.ref, phase)
+        self._delete(found, "", None, end.zones, None, phase)
 
     def _delete(
-        self, found: Observed, parent_key: str, parent: Values | None, zones: Zones, parent_ref: Ref | None
+        self,
+        found: Observed,
+        parent_key: str,
+        parent: Values | None,
+        zones: Zones,
+        parent_ref: Ref | None,
+        phase: int = 0,
     ) -> None:
         before = {name: value for name, value in found.values.items() if value not in (None, [], "")}
-        self._out[found.resource.kind].append(
+        operations = self._later if phase else self._out[found.resource.kind]
+        operations.append(
             Operation(
                 "delete",
                 found.resource,
@@ -239,6 +336,7 @@ class _Planner:
                 {},
                 id=found.id,
                 parent=parent_ref,
+                phase=phase,
             )
         )
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import ports_overlap
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
@@ -117,11 +118,11 @@ def _listen_alike(one: End, other: End) -> bool:
     return bool(addresses[0] & addresses[1]) and ports_overlap(one.values["port"], other.values["port"])
 
 
-def unwatchable(plan: Plan) -> list[str]:
-    """Active servers whose health can not be awaited because nothing probes them."""
+def unwatchable(plan: Plan, farms: t.Sequence[End] | None = None) -> list[str]:
+    """Active servers whose health can not be awaited because nothing probes them; of all farms that the task names."""
     return [
         server.key
-        for farm in plan.of(FARM)
+        for farm in (plan.of(FARM) if farms is None else farms)
         for server in plan.children(SERVER, farm.ref)
         if server.values.get("status") == "active" and not (farm.values.get("probe") and server.values.get("probe"))
     ]
@@ -137,7 +138,7 @@ def unsafe_drains(plan: Plan, snapshot: Snapshot) -> list[str]:
     leaving = {
         (operation.protocol, operation.id): operation
         for operation in plan.operations
-        if operation.resource == SERVER and operation.action != "create"
+        if operation.resource == SERVER and operation.action != "create" and operation.phase == 0
         if _takes_out(operation, servers[operation.protocol, operation.id])
     }
     return [

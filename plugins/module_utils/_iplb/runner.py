@@ -14,9 +14,10 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import check_zone
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError, NotHealthy
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, undone
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held, plain, with_held
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
@@ -26,7 +27,13 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules impor
     unsafe_drains,
     unwatchable,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, RESOURCES, child_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    FARM,
+    FRONTEND,
+    RESOURCES,
+    child_of,
+    referrers,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
@@ -127,7 +134,7 @@ class _Run:
         if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
             raise InvalidInput("wait_for_healthy needs refresh: true and wait: true; health is that of the live state")
         snapshot = self._reader.snapshot(self._scope())
-        plan = make_plan(self._desired, snapshot)
+        plan = self._plan(snapshot)
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
@@ -139,10 +146,16 @@ class _Run:
             return
         self._check(plan, snapshot, foreign, zones)
         self._describe(plan, foreign, zones)
-        refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
-        executor = self._write(plan, refresher)
-        self._make_live(plan, snapshot, zones, executor, refresher)
-        self._result.update(_objects(plan, executor))
+        self._carry_out(plan, snapshot, zones)
+
+    def _plan(self, snapshot: Snapshot) -> Plan:
+        plan = make_plan(self._desired, snapshot)
+        for notice in plan.notices:
+            self._module.warn(notice)
+        if not (self._options["refresh"] and self._options["wait"]):
+            # What makes room must not go before its successor is live, which this run will not see.
+            plan.operations = [operation for operation in plan.operations if operation.phase == 0]
+        return plan
 
     def _scope(self) -> Scope:
         scope = self._desired.scope()
@@ -170,6 +183,7 @@ class _Run:
             self._check_watchable(plan)
         if self._options["require_healthy_peers"]:
             self._check_drains(plan, snapshot)
+        self._check_successors(plan)
         if zones:
             self._reader.add_what_is_deployed(snapshot)
             check_deployable(plan, snapshot)
@@ -193,6 +207,16 @@ class _Run:
                 "probe: true, or set wait_for_healthy: false"
             )
 
+    def _check_successors(self, plan: Plan) -> None:
+        if any(operation.phase for operation in plan.operations):
+            watched = [end for end in plan.of(FARM) if end.ref in plan.successors]
+            blind = [key for farm in watched for key in unwatchable(plan, [farm])]
+            if blind:
+                raise InvalidInput(
+                    f"replace: nothing probes {', '.join(blind)}, so it can not be told whether the new farm is "
+                    "healthy before the old one goes; give the farm a probe and each server probe: true"
+                )
+
     def _describe(self, plan: Plan, foreign: dict[str, int], zones: set[str]) -> None:
         self._result.update(
             changed=bool(plan.operations or zones),
@@ -205,15 +229,58 @@ class _Run:
             listed = ", ".join(f"{number} in {zone}" for zone, number in foreign.items())
             self._module.warn(f"changes that this run did not make were waiting and go live with it: {listed}")
 
-    def _write(self, plan: Plan, refresher: Refresher) -> Executor:
+    def _carry_out(self, plan: Plan, snapshot: Snapshot, zones: set[str]) -> None:
+        refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
         executor = Executor(self._api, self._reader, refresher.wait_for_running)
+        now, *later = plan.phases() if plan.operations and plan.operations[0].phase == 0 else [[], *plan.phases()]
+        self._write(now, executor)
+        self._make_live(plan, snapshot, zones, executor, refresher)
+        for operations in later:
+            self._prove_successors(plan, executor, refresher, snapshot)
+            free = [operation for operation in operations if not self._is_still_named(operation)]
+            self._write(free, executor)
+            reached = {zone for operation in free for zone in operation.zones}
+            self._make_live(plan, snapshot, reached, executor, refresher)
+        self._result["plan"] = executor.done
+        self._result.update(_objects(plan, executor))
+
+    def _prove_successors(self, plan: Plan, executor: Executor, refresher: Refresher, snapshot: Snapshot) -> None:
+        """Wait for the health of farms that take the place of others; if one does not come up, all is led back."""
+        farms = [(ref.protocol, executor.id_of(ref)) for ref in plan.successors if ref.kind == FARM.kind]
         try:
-            executor.run(plan.operations)
+            if farms:
+                refresher.wait_for_healthy(farms)
+        except NotHealthy as error:
+            led = [item for item in plan.operations if item.action == "update" and item.leads_to(plan.successors)]
+            back = [undone(item) for item in led]
+            executor.run(back)
+            refresher.refresh({zone for item in back for zone in item.zones}, snapshot.zones, wait=True)
+            raise NotHealthy(
+                f"{error.message} What led to the farm that was to be replaced leads to it again, and that is live. "
+                "The new farm is there and serves nobody: correct it and run again, or delete it",
+                **error.details,
+            ) from None
+
+    def _is_still_named(self, operation: Operation) -> bool:
+        """Whether anything leads to what is to go, on a fresh read: somebody may have changed that meanwhile."""
+        users = [
+            object_key(item.protocol, item.values)
+            for resource, reference in referrers(operation.resource.kind)
+            for item in self._reader.objects(resource, resource.protocols)
+            if str(held(reference, item.values)) == str(operation.id)
+        ]
+        if users:
+            self._module.warn(
+                f"{operation.resource.kind} {operation.key} ({operation.id}) stays: {', '.join(users)} uses it again"
+            )
+        return bool(users)
+
+    def _write(self, operations: t.Sequence[Operation], executor: Executor) -> None:
+        try:
+            executor.run(operations)
         except IplbError:
             self._result.update(changed=bool(executor.done), written=executor.done)
             raise
-        self._result["plan"] = executor.done
-        return executor
 
     def _make_live(
         self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor, refresher: Refresher

@@ -68,7 +68,7 @@ CERTIFICATE = Resource(
         Fact("fingerprint", "fingerprint"),
         Fact("serial", "serial"),
         Fact("subject", "subject"),
-        Fact("san", "san"),
+        Fact("san", "san", is_list=True),
         Fact("expire_date", "expireDate"),
         Fact("type", "type"),
     ),
@@ -124,7 +124,7 @@ SERVER = Resource(
     parent="farm",
     identity="address",
     zones="parent",
-    facts=(Fact("server_state", "serverState"),),
+    facts=(Fact("server_state", "serverState", is_list=True),),
 )
 
 FRONTEND = Resource(
@@ -177,7 +177,7 @@ ROUTE = Resource(
         Reference("target", "farm", "farm", within="action", when="farm"),
     ),
     zones="frontend_id",
-    facts=(Fact("status", "status"), Fact("rules", "rules")),
+    facts=(Fact("status", "status"), Fact("rules", "rules", is_list=True)),
 )
 
 RULE = Resource(

@@ -53,7 +53,7 @@ class Observed:
     @property
     def server_state(self) -> tuple[Values, ...]:
         """The health of a server, as each instance of the load balancer sees it, in the API's own words."""
-        return tuple(self.facts.get("server_state") or ())
+        return tuple(self.facts.get("server_state", ()))
 
 
 @dataclass

@@ -87,10 +87,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Fact:
-    """What the API tells of an object and nobody can write."""
+    """What the API tells of an object and nobody can write; ``is_list`` is told as a list also where it is null."""
 
     name: str
     api: str
+    is_list: bool = False
 
 
 @dataclass(frozen=True)

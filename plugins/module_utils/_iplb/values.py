@@ -97,7 +97,8 @@ def from_api(resource: Resource, protocol: str, answer: Values) -> Values:
 
 
 def facts_from_api(resource: Resource, answer: Values) -> Values:
-    return {fact.name: answer.get(fact.api) for fact in resource.facts}
+    facts = {fact: answer.get(fact.api) for fact in resource.facts}
+    return {fact.name: [] if fact.is_list and value is None else value for fact, value in facts.items()}
 
 
 def _value_from_api(field: Field, value: t.Any) -> t.Any:

@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A farm whose zone changes: another takes its place, and nothing is without a farm meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Plan
+
+from unit.plugins.module_utils.iplb.engine import apply, carry_out, plan, summary
+from unit.plugins.module_utils.iplb.fake_api import FakeApi
+
+Values = dict[str, Any]
+
+EVERYWHERE: Values = {"display_name": "smtp", "zone": "all", "replace": True}
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    """A farm in gra with two servers, and the frontend that leads to it."""
+    api = FakeApi()
+    farm = api.add("farm", displayName="smtp", zone="gra", port=25, balance="leastconn")
+    for host in (11, 12):
+        api.add("server", farm=farm, address=f"192.0.2.{host}", status="active", weight=host)
+    api.add("frontend", displayName="smtp", zone="gra", port="25", defaultFarmId=farm)
+    return api
+
+
+def phases(made: Plan) -> list[list[tuple[str, str, str]]]:
+    return [summary(Plan(operations, made.zones, [])) for operations in made.phases()]
+
+
+def test_without_replace_a_zone_can_not_change(api: FakeApi) -> None:
+    farm_id = next(iter(api.of("farm")))
+    with pytest.raises(InvalidInput, match="zone can not change from gra to all on an existing farm"):
+        plan(api, farms=[{"farm_id": farm_id, "zone": "all"}])
+
+
+def test_the_new_farm_has_all_of_the_old_one_before_the_old_one_goes(api: FakeApi) -> None:
+    made = plan(api, farms=[EVERYWHERE])
+    assert phases(made) == [
+        [
+            ("create", "farm", "tcp/all/smtp"),
+            ("create", "server", "tcp/all/smtp/192.0.2.11:25"),
+            ("create", "server", "tcp/all/smtp/192.0.2.12:25"),
+            ("update", "frontend", "tcp/gra/smtp"),
+        ],
+        [
+            ("delete", "server", "tcp/gra/smtp/192.0.2.11:25"),
+            ("delete", "server", "tcp/gra/smtp/192.0.2.12:25"),
+            ("delete", "farm", "tcp/gra/smtp"),
+        ],
+    ]
+    apply(api, farms=[EVERYWHERE])
+    ((farm, body),) = api.of("farm").items()
+    assert (body["zone"], body["balance"], body["port"]) == ("all", "leastconn", 25)
+    assert [(item["backendId"], item["weight"]) for item in api.of("server").values()] == [(farm, 11), (farm, 12)]
+    assert [item["defaultFarmId"] for item in api.of("frontend").values()] == [farm]
+    assert plan(api, farms=[EVERYWHERE]).operations == []
+
+
+def test_what_the_task_says_of_servers_counts_for_the_new_ones(api: FakeApi) -> None:
+    servers = [{"address": "192.0.2.11", "weight": 0}]
+    apply(api, farms=[{**EVERYWHERE, "servers": servers}], purge_servers=True)
+    assert [(item["address"], item["weight"]) for item in api.of("server").values()] == [("192.0.2.11", 0)]
+
+
+@pytest.mark.parametrize("cut", range(8))
+def test_a_run_that_is_cut_is_finished_by_the_next(api: FakeApi, cut: int) -> None:
+    made = plan(api, farms=[EVERYWHERE])
+    made.operations = made.operations[:cut]
+    carry_out(api, made)
+    apply(api, farms=[EVERYWHERE])
+    ((farm, body),) = api.of("farm").items()
+    assert body["zone"] == "all"
+    assert sorted(item["address"] for item in api.of("server").values()) == ["192.0.2.11", "192.0.2.12"]
+    assert [item["defaultFarmId"] for item in api.of("frontend").values()] == [farm]
+    assert plan(api, farms=[EVERYWHERE]).operations == []
+
+
+def test_the_old_farm_can_be_named_by_its_id(api: FakeApi) -> None:
+    api.add("farm", displayName="smtp", zone="rbx", port=25)
+    old = next(iter(api.of("farm")))
+    with pytest.raises(InvalidInput, match=r"replace: 2 have this name: ids .*; say which with farm_id"):
+        plan(api, farms=[EVERYWHERE])
+    apply(api, farms=[{"farm_id": old, "zone": "all", "replace": True}])
+    assert sorted(item["zone"] for item in api.of("farm").values()) == ["all", "rbx"]
+
+
+def test_zones_that_no_frontend_can_bridge_are_refused(api: FakeApi) -> None:
+    with pytest.raises(
+        InvalidInput, match="frontend tcp/gra/smtp is in zone gra and can not lead to farm tcp/rbx/smtp"
+    ):
+        plan(api, farms=[{**EVERYWHERE, "zone": "rbx"}])

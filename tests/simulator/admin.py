@@ -15,7 +15,6 @@ from starlette.routing import Route
 from .call import Context
 from .configuration import Configuration
 from .front import Fault, FrontDoor
-from .state import State
 
 
 class Runtime(Protocol):
@@ -35,10 +34,9 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
 
     async def reset(request: Request) -> Response:
         body = await json_body(request)
-        await context.refresher.stop()
+        await context.runner.stop()
         await balancers.stop()
-        sim.state = State()
-        sim.switches.reset(body.get("switches", {}))
+        sim.reset(body.get("switches", {}))
         context.health.reset()
         door.reset()
         return JSONResponse(None)
@@ -48,6 +46,7 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
 
     async def put_switches(request: Request) -> Response:
         sim.switches.update(await json_body(request))
+        sim.follow_switches()
         return JSONResponse(sim.switches.values)
 
     async def add_fault(request: Request) -> Response:
@@ -115,11 +114,14 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def objects(configuration: Configuration, zone: str | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Objects by kind, ``tcp/farm`` and so on; ``parent`` is the id of a server's farm or a rule's route."""
+    """What was created, by kind, such as ``tcp/farm``; ``parent`` is the id of a server's farm or a rule's route."""
     found: dict[str, list[dict[str, Any]]] = {}
     records = configuration.in_zone(zone) if zone else configuration.records.values()
     for record in records:
+        if record.given:
+            continue
         entry = {**record.values, record.resource.id_field: record.id}
+        entry.pop("key", None)
         if record.parent is not None:
             entry["parent"] = record.parent
         found.setdefault(record.resource.name, []).append(entry)

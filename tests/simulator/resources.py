@@ -11,7 +11,7 @@ from typing import Any
 from .call import Call, Handler, Operation
 from .configuration import Record, evaluation_order
 from .errors import ApiError, not_found
-from .listing import filters, is_expanded, matches, page
+from .listing import filters, fits, is_bulk, page
 from .schema import MOST_ROUTES, MOST_RULES, PROBE_FIELDS, RESOURCES, Resource
 from .validation import created, updated
 
@@ -36,7 +36,8 @@ def _operations(base: str, resource: Resource) -> list[Operation]:
         return view(call, wanted(call, resource))
 
     async def change(call: Call) -> None:
-        change_record(call, wanted(call, resource))
+        record = wanted(call, resource)
+        change_record(call, record, view(call, record))
 
     async def delete(call: Call) -> None:
         delete_record(call, wanted(call, resource))
@@ -67,13 +68,9 @@ def parent_id(call: Call, resource: Resource) -> int | None:
 def listing(call: Call, resource: Resource) -> list[Any]:
     parent = parent_id(call, resource)
     conditions = filters(call, resource.filters)
-    records = [
-        record
-        for record in call.sim.state.staged.select(resource.name, parent)
-        if all(matches(operator, record.values[name], text) for name, (operator, text) in conditions.items())
-    ]
-    ordered = in_order(call, resource, records)
-    if is_expanded(call):
+    records = call.sim.state.staged.select(resource.name, parent)
+    ordered = in_order(call, resource, [record for record in records if fits(conditions, record.values)])
+    if is_bulk(call):
         return page(call, lambda: [view(call, record) for record in ordered])
     return [record.id for record in ordered]
 
@@ -92,15 +89,16 @@ def create_record(call: Call, resource: Resource) -> Record:
     refuse_too_many(call, resource, parent)
     values = created(call.body, resource, parent, sim)
     record = Record(resource, next(sim.ids), parent, values)
-    sim.state.staged.records[record.id] = record
+    sim.state.staged.add(record)
     sim.touch(record, sim.state.staged.zone_of(record))
     return record
 
 
-def change_record(call: Call, record: Record) -> None:
+def change_record(call: Call, record: Record, shown: dict[str, Any]) -> None:
+    """``shown``: as a GET answers it."""
     sim = call.sim
     refuse_during_refresh(call)
-    values = updated(call.body, record, view(call, record), sim)
+    values = updated(call.body, record, shown, sim)
     if values == record.values and not sim.switches.on("noop_put_counts"):
         return
     before = sim.state.staged.zone_of(record)
@@ -138,7 +136,7 @@ def detach(record: Record, deleted: Record) -> None:
 
 
 def refuse_during_refresh(call: Call) -> None:
-    if call.sim.task_running() and call.sim.switches["writes_during_refresh"] == "refuse":
+    if call.sim.refresh_running() and call.sim.switches["writes_during_refresh"] == "refuse":
         raise ApiError(409, "A refresh is running on this service")
 
 

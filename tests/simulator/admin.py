@@ -88,6 +88,10 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
     async def get_tasks(request: Request) -> Response:
         return JSONResponse([{**task.view(), "comment": task.comment} for task in sim.state.tasks.values()])
 
+    async def put_catalogues(request: Request) -> Response:
+        sim.state.catalogues = checked_catalogues(await json_body(request))
+        return JSONResponse(None)
+
     return [
         Route("/reset", reset, methods=["POST"]),
         Route("/switches", get_switches, methods=["GET"]),
@@ -98,6 +102,7 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         Route("/requests", delete_requests, methods=["DELETE"]),
         Route("/staged", get_staged, methods=["GET"]),
         Route("/live", get_live, methods=["GET"]),
+        Route("/catalogues", put_catalogues, methods=["PUT"]),
         Route("/clock", put_clock, methods=["PUT"]),
         Route("/health", put_health, methods=["PUT"]),
         Route("/haproxy/{zone}", get_haproxy, methods=["GET"]),
@@ -126,6 +131,13 @@ def objects(configuration: Configuration, zone: str | None = None) -> dict[str, 
             entry["parent"] = record.parent
         found.setdefault(record.resource.name, []).append(entry)
     return found
+
+
+def checked_catalogues(body: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    unknown = sorted(set(body) - {"routeActions", "routeRules"})
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is not a catalogue; routeActions and routeRules are")
+    return body
 
 
 def override(value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 from .call import Call, Operation
@@ -14,7 +15,8 @@ from .configuration import ALL, Record
 from .errors import ApiError, bad_field
 from .field_types import Values, check, known_keys
 from .listing import listed
-from .material import BadMaterial, count, fit, load, read, self_signed
+from .material import BadMaterial, count, fit, load, read
+from .pki import self_signed
 from .resources import change_record, refuse_during_refresh, wanted
 from .schema import CERTIFICATE, CERTIFICATE_MATERIAL, Field
 from .state import Simulator
@@ -129,7 +131,6 @@ async def post_free_certificate(call: Call) -> Values:
         raise bad_field("fqdn", "string", f"Given data ({', '.join(bad)}) is not a list of domain names")
 
     async def deliver() -> None:
-        certificate, key = self_signed(*names)
-        add(sim, {"displayName": None, "certificate": certificate, "chain": None, "key": key, "type": "built"})
+        add(sim, {**asdict(self_signed(*names)), "chain": None, "displayName": None, "type": "built"})
 
     return call.context.runner.start("orderFreeCertificate", deliver).view()

@@ -14,8 +14,8 @@ from typing import Any
 from .schema import Resource
 
 ALL = "all"
-# What every zone has: the service's own settings, certificates, networks.
-EVERYWHERE = ("service", "ssl", "vrack/network")
+# What every zone has: the service's own settings, and certificates.
+EVERYWHERE = ("service", "ssl")
 
 
 @dataclass

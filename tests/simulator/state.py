@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .configuration import ALL, Configuration, Record
-from .material import self_signed
+from .pki import self_signed
 from .schema import CERTIFICATE, SERVICE, VRACK_NETWORK
 from .switches import Switches
 
@@ -144,11 +144,10 @@ class Simulator:
 
     def _give(self) -> None:
         """Puts in place what is there from the start."""
-        certificate, key = self.given_certificate
-        uploaded = {"displayName": "simulated", "certificate": certificate, "chain": None, "key": key, "type": "custom"}
-        self.state.staged.add(
-            Record(SERVICE, SERVICE_ID, None, {"displayName": None, "sslConfiguration": None}, given=True)
-        )
+        material = {**asdict(self.given_certificate), "chain": None}
+        uploaded = {**material, "displayName": "simulated", "type": "custom"}
+        service = {"displayName": None, "sslConfiguration": None}
+        self.state.staged.add(Record(SERVICE, SERVICE_ID, None, service, given=True))
         self.state.staged.add(Record(CERTIFICATE, GIVEN_CERTIFICATE, None, uploaded, given=True))
         self.follow_switches()
 

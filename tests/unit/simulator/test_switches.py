@@ -307,24 +307,6 @@ def test_server_state_missing(service: Service) -> None:
     assert "serverState" not in service.get(server)
 
 
-def test_pagination_mode(service: Service) -> None:
-    farm = service.farm()
-    service.client._session.headers["X-Pagination-Mode"] = "CachedObjectList-Pages"
-    assert service.get("tcp/farm")[0]["farmId"] == farm
-    service.simulator.switch(pagination_mode="ignored")
-    assert service.get("tcp/farm") == [farm]
-
-
-def test_page_cache_seconds(service: Service) -> None:
-    service.simulator.switch(page_cache_seconds=600)
-    service.client._session.headers["X-Pagination-Mode"] = "CachedObjectList-Pages"
-    assert service.get("tcp/farm") == []
-    service.farm()
-    assert service.get("tcp/farm") == []
-    service.client._session.headers["Pragma"] = "no-cache"
-    assert len(service.get("tcp/farm")) == 1
-
-
 # Service and authentication; auth_error_shape and timestamp_window are in test_auth, latency_ms in test_admin
 
 

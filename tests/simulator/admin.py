@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from .call import Context
 from .configuration import Configuration
-from .front import Fault, FrontDoor
+from .faults import Fault
+from .front import FrontDoor
 
 
 class Runtime(Protocol):
@@ -37,6 +38,7 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         await context.runner.stop()
         await balancers.stop()
         sim.reset(body.get("switches", {}))
+        context.auth.reset()
         context.health.reset()
         door.reset()
         return JSONResponse(None)
@@ -64,8 +66,11 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         return JSONResponse(door.log())
 
     async def delete_requests(request: Request) -> Response:
-        door.entries.clear()
+        door.forget()
         return JSONResponse(None)
+
+    async def get_calls(request: Request) -> Response:
+        return JSONResponse({"total": door.calls.total(), "calls": dict(sorted(door.calls.items()))})
 
     async def get_staged(request: Request) -> Response:
         return JSONResponse(objects(sim.state.staged))
@@ -100,6 +105,7 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         Route("/faults", delete_faults, methods=["DELETE"]),
         Route("/requests", get_requests, methods=["GET"]),
         Route("/requests", delete_requests, methods=["DELETE"]),
+        Route("/calls", get_calls, methods=["GET"]),
         Route("/staged", get_staged, methods=["GET"]),
         Route("/live", get_live, methods=["GET"]),
         Route("/catalogues", put_catalogues, methods=["PUT"]),

@@ -61,7 +61,7 @@ def build(sim: Simulator) -> ASGIApp:
         },
         lifespan=lifespan,
     )
-    door = FrontDoor(app, sim)
+    door = FrontDoor(app, context)
     api = api_routes(context)
     app.router.routes.extend([Mount(prefix, routes=api) for prefix in PREFIXES])
     app.router.routes.append(Route("/auth/oauth2/token", token_endpoint(context), methods=["POST"]))

@@ -143,6 +143,7 @@ SWITCHES = (
     Switch("bulk_cut", (), 1000, "objects that a cut bulk list has, without telling"),
     # Authentication and pace
     Switch("auth_error_shape", ("both", "class", "errorCode"), "both", "fields of authentication errors"),
+    Switch("token_seconds", (), 3599, "lifetime of an OAuth2 access token"),
     Switch("timestamp_window", (), 180, "seconds that X-Ovh-Timestamp may be off"),
     Switch("requests_per_minute", (), 0, "429 with Retry-After above it (a scaled minute); 0 is no limit"),
     Switch("latency_ms", (), 0, "how long every answer takes at least"),

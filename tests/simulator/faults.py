@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from .switches import parse_all
+
 EXPIRE = ("tokens", "keys")
 MEANWHILE = {"set", "delete", "refresh"}
 
@@ -24,6 +26,7 @@ class Fault:
 
     - ``delay`` seconds pass;
     - ``skew`` sets the API's clock apart by so many seconds; ``expire`` ends all "tokens", or all consumer "keys";
+    - ``switches`` are set, from then on;
     - ``meanwhile`` somebody else is faster: ``{"set": {field: value}}`` or ``{"delete": true}`` on the object that the
       path ends with, or ``{"refresh": true}``;
     - ``refuse`` takes no connections for so many seconds, and drops the ones that are open;
@@ -42,6 +45,7 @@ class Fault:
     delay: float = 0.0
     skew: float | None = None
     expire: str | None = None
+    switches: dict[str, Any] = field(default_factory=dict)
     meanwhile: dict[str, Any] = field(default_factory=dict)
     refuse: float = 0.0
     drop: str | None = None
@@ -64,6 +68,7 @@ class Fault:
             raise ValueError(f"expire is one of {', '.join(EXPIRE)}")
         if self.nth < 1:
             raise ValueError("nth is 1 or more")
+        parse_all(self.switches)
         if not set(self.meanwhile) <= MEANWHILE:
             raise ValueError(f"meanwhile takes {', '.join(sorted(MEANWHILE))}")
 

@@ -114,6 +114,9 @@ class FrontDoor:
             self.sim.state.clock_skew = fault.skew
         if fault.expire:
             self.context.auth.expire(fault.expire)
+        if fault.switches:
+            self.sim.switches.update(fault.switches)
+            self.sim.follow_switches()
         if fault.meanwhile.get("refresh"):
             self.context.refresher.refresh(None)
         record = self.sim.state.staged.records.get(last_id(entry.path))

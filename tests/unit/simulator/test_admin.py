@@ -74,6 +74,7 @@ def test_reset(service: Service) -> None:
         ("POST", "faults", {"colour": "red"}, "colour"),
         ("POST", "faults", {"drop": "red"}, "before"),
         ("POST", "faults", {"nth": 0}, "nth"),
+        ("POST", "faults", {"switches": {"bulk_lists": "red"}}, "stale_always"),
         ("POST", "faults", {"expire": "red"}, "tokens, keys"),
         ("POST", "faults", {"meanwhile": {"colour": "red"}}, "meanwhile"),
         ("POST", "faults", {"path": "("}, "regular expression"),

@@ -196,6 +196,13 @@ def test_the_clocks_drift_apart_in_the_middle(service: Service) -> None:
     assert client_of(service.simulator).get(f"{service.path}/zone")
 
 
+def test_the_api_changes_its_habits_in_the_middle(service: Service) -> None:
+    service.frontend(defaultFarmId=service.farm())
+    fault(service, method="POST", path=".*/refresh", nth=2, switches={"task_outcome": "error"})
+    assert service.refresh()["status"] == "done"
+    assert service.refresh()["status"] == "error"
+
+
 def test_somebody_changes_an_object_between_two_calls(service: Service) -> None:
     farm = service.farm(displayName="mail", port=25)
     before = service.pending()["gra"]

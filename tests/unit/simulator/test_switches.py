@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every switch, at its other setting: the defaults are what the other files test."""
+"""Switches at their other setting; those of certificates, vRack, routes and bulk lists are where these are tested."""
 
 from __future__ import annotations
 

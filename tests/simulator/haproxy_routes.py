@@ -145,14 +145,17 @@ def matched(fetch: str, values: dict[str, Any]) -> str:
 
 
 def location_format(template: str, settings: Settings) -> str:
-    """The variables of a redirect's target as HAProxy knows them; percent signs are text."""
+    """The variables of a redirect's target as HAProxy knows them; percent signs are text.
+
+    Terraform's provider documents ``https://${host}${path}${arguments}``: arguments begin with their question mark.
+    """
     known = {
         "protocol": "%[ssl_fc,iif(https,http)]",
         "domain": "%[req.hdr(host),field(1,:)]",
         "host": "%[req.hdr(host)]",
         "port": f"%[dst_port,sub({settings.port_offset})]",
         "path": "%[path]",
-        "arguments": "%[query]",
+        "arguments": "%[pathq,regsub(^[^?]*,)]",
         "uri": "%[pathq]",
     }
     escaped = template.replace("%", "%%")

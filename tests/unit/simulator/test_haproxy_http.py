@@ -255,7 +255,7 @@ def test_reject(service: Service, webs: list[Web]) -> None:
     ("target", "location"),
     [
         ("https://www.example/", "https://www.example/"),
-        ("https://${host}${path}?${arguments}", "https://mail.example:80/old?a=1"),
+        ("https://${host}${path}${arguments}", "https://mail.example:80/old?a=1"),
         ("${protocol}://new.${domain}:${port}${uri}", "http://new.mail.example:80/old?a=1"),
         ("https://www.example/50%25?to=${what}", "https://www.example/50%25?to=${what}"),
     ],
@@ -266,6 +266,8 @@ def test_redirect(service: Service, webs: list[Web], target: str, location: str)
     live(service)
     answer = Browser().get("/old?a=1", host="mail.example:80")
     assert (answer.status, answer.headers["location"]) == (308, location)
+    without = Browser().get("/old", host="mail.example:80").headers["location"]
+    assert without == location.replace("?a=1", "")
 
 
 def test_redirect_is_302_unless_said(service: Service, webs: list[Web]) -> None:

@@ -109,24 +109,29 @@ def change_record(call: Call, record: Record, shown: dict[str, Any]) -> None:
 def delete_record(call: Call, record: Record) -> None:
     sim = call.sim
     refuse_during_refresh(call)
-    users = users_of(call, record)
-    if users and record.resource.kind == "farm" and sim.switches["delete_used_farm"] == "refuse":
-        raise ApiError(409, f"This object is used by {', '.join(users)}")
+    if record.resource.kind == "farm":
+        refuse_used_farm(call, record)
     sim.touch(record, sim.state.staged.zone_of(record))
     sim.state.staged.remove(record)
-    for other in sim.state.staged.records.values():
-        detach(other, record)
+    if record.resource.kind in ("farm", "frontend"):
+        for kind in ("frontend", "route"):
+            for other in sim.state.staged.kind(kind):
+                detach(other, record)
+
+
+def refuse_used_farm(call: Call, farm: Record) -> None:
+    users = users_of(call, farm)
+    if users and call.sim.switches["delete_used_farm"] == "refuse":
+        raise ApiError(409, f"This object is used by {', '.join(users)}")
 
 
 def users_of(call: Call, farm: Record) -> list[str]:
     """Servers, frontends and routes of a farm, by kind and id."""
-    return [
-        f"{record.resource.kind} {record.id}"
-        for record in call.sim.state.staged.records.values()
-        if record.parent == farm.id
-        or record.values.get("defaultFarmId") == farm.id
-        or (record.resource.kind == "route" and record.values["action"]["target"] == str(farm.id))
-    ]
+    staged, protocol = call.sim.state.staged, farm.resource.protocol
+    servers = staged.select(f"{protocol}/server", farm.id)
+    frontends = [one for one in staged.select(f"{protocol}/frontend") if one.values["defaultFarmId"] == farm.id]
+    routes = [one for one in staged.select(f"{protocol}/route") if one.values["action"]["target"] == str(farm.id)]
+    return [f"{record.resource.kind} {record.id}" for record in (*servers, *frontends, *routes)]
 
 
 def detach(record: Record, deleted: Record) -> None:

@@ -14,6 +14,7 @@ import pytest
 from simulator import schema
 from simulator.app import operations
 from simulator.description import CREATE, ENUMS, MODELS, OPERATIONS, READ, WRITE, ApiField, ApiOperation
+from simulator.launcher import Running
 from simulator.schema import Field, Resource
 
 from .conftest import Service, eventually
@@ -129,10 +130,11 @@ def compare(table: dict[str, Field], model: dict[str, ApiField]) -> None:
 # Answers
 
 
-@pytest.fixture
-def filled(service: Service) -> Service:
-    """One object of each kind, live, in a vRack."""
-    service.simulator.reset(vrack="active", finished_vrack_task="stays")
+@pytest.fixture(scope="module")
+def filled(api: Running) -> Service:
+    """One object of each kind, live, in a vRack; it is read here and not changed."""
+    api.reset(vrack="active", finished_vrack_task="stays")
+    service = Service(api)
     for protocol in ("tcp", "http", "udp"):
         is_udp = protocol == "udp"
         farm = service.farm(protocol, vrackNetworkId=301, **({} if is_udp else {"probe": {"type": "http"}}))
@@ -194,17 +196,17 @@ def test_lists_can_be_filtered_as_described(filled: Service, operation: ApiOpera
         assert filled.client.get(path, **{name: wanted}), (name, wanted)
 
 
-def test_answers_of_the_vrack_and_of_auth(filled: Service) -> None:
-    name = filled.simulator.service
-    filled.simulator.switch(detach_with_networks="accept")
+def test_answers_of_the_vrack_and_of_auth(service: Service) -> None:
+    service.simulator.reset(vrack="active", finished_vrack_task="stays", detach_with_networks="accept")
+    name = service.simulator.service
     for path, model in {
         f"/vrack/pn-1/ipLoadbalancing/{name}": "VrackIpLoadbalancing",
         "/auth/details": "AuthDetails",
     }.items():
-        assert list(mistakes(filled.client.get(path), model, path)) == []
-    task = filled.client.delete(f"/vrack/pn-1/ipLoadbalancing/{name}")
+        assert list(mistakes(service.client.get(path), model, path)) == []
+    task = service.client.delete(f"/vrack/pn-1/ipLoadbalancing/{name}")
     assert list(mistakes(task, "VrackTask", "task")) == []
-    shown = eventually(lambda: filled.client.get(f"/vrack/pn-1/task/{task['id']}"))
+    shown = eventually(lambda: service.client.get(f"/vrack/pn-1/task/{task['id']}"))
     assert list(mistakes(shown, "VrackTask", "task")) == []
 
 

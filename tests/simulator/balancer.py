@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from .configuration import Configuration
-from .haproxy import render
-from .haproxy_words import files, socket_path
+from .haproxy.render import render
+from .haproxy.words import files, socket_path
 from .health import Health, Report
 from .lifetime import dies_with_us
 from .state import Simulator, Zone

@@ -116,7 +116,7 @@ async def delete_certificate(call: Call) -> None:
     if users and sim.switches["delete_used_certificate"] == "refuse":
         raise ApiError(409, f"This certificate is used by frontend {', '.join(str(user.id) for user in users)}")
     for user in users:
-        user.values["defaultSslId"] = None
+        user.values = {**user.values, "defaultSslId": None}
     sim.touch(record, ALL)
     sim.state.staged.remove(record)
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +21,7 @@ EVERYWHERE = ("service", "ssl")
 class Record:
     """One object. ``values`` has every stored field of the resource; ``parent`` is a farm's or route's id.
 
+    Values are replaced, never changed in place: copies of a configuration share them.
     ``given``: it was there from the start and nobody created it.
     """
 
@@ -30,10 +30,6 @@ class Record:
     parent: int | None
     values: dict[str, Any]
     given: bool = False
-
-    def copy(self) -> Record:
-        # Resources are the shared, frozen table: copy the values alone.
-        return replace(self, values=copy.deepcopy(self.values))
 
 
 class Configuration:
@@ -50,7 +46,7 @@ class Configuration:
     def copy(self) -> Configuration:
         copied = Configuration()
         for record in self.records.values():
-            copied.add(record.copy())
+            copied.add(replace(record))
         return copied
 
     def find(self, name: str, id_: int, parent: int | None = None) -> Record | None:

@@ -137,7 +137,7 @@ def users_of(call: Call, farm: Record) -> list[str]:
 def detach(record: Record, deleted: Record) -> None:
     for name in ("defaultFarmId", "frontendId"):
         if record.values.get(name) == deleted.id:
-            record.values[name] = None
+            record.values = {**record.values, name: None}
 
 
 def refuse_during_refresh(call: Call) -> None:

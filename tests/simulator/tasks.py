@@ -157,6 +157,6 @@ class Refresher:
             except DeployError as error:
                 task.comment = str(error)
                 return "error"
-            self.sim.state.live[zone] = staged.copy()
+            self.sim.state.live[zone] = staged
             del self.sim.state.pending.setdefault(zone, [])[: counts[zone]]
         return "done"

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .configuration import Configuration, Record
-from .haproxy_words import quote
-from .state import Settings
+from ..configuration import Configuration, Record
+from ..state import Settings
+from .words import quote
 
 # How long a client may take to say which name or protocol it wants.
 INSPECT = "5s"

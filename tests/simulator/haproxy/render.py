@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .configuration import Configuration
-from .haproxy_farm import backend_section
-from .haproxy_frontend import frontend_section
-from .haproxy_words import name_of, quote, socket_path
-from .state import SERVICE_ID, Settings, Zone
+from ..configuration import Configuration
+from ..state import SERVICE_ID, Settings, Zone
+from .farm import backend_section
+from .frontend import frontend_section
+from .words import name_of, quote, socket_path
 
 CHECK_TIMEOUT = 5  # seconds, at least 1 of them whatever the time scale
 # sslConfiguration, "intermediate" unless something else is set.
@@ -24,7 +24,7 @@ OLDEST_TLS = {"modern": "TLSv1.3", "intermediate": "TLSv1.2"}
 
 
 def render(configuration: Configuration, zone: Zone, settings: Settings, directory: Path) -> str:
-    """``directory`` holds the zone's runtime socket and the files of ``haproxy_words.files``."""
+    """``directory`` holds the zone's runtime socket and the files of ``words.files``."""
     records = configuration.in_zone(zone.name)
     lines = [*global_section(configuration, zone, settings, directory)]
     for record in records:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .configuration import ALL, Configuration, Record
-from .haproxy_routes import http_routes, tcp_routes
-from .haproxy_words import certificate_path, name_of, quote
-from .ports import parse_ports
-from .schema import CERTIFICATE
-from .state import Settings, Zone
+from ..configuration import ALL, Configuration, Record
+from ..ports import parse_ports
+from ..schema import CERTIFICATE
+from ..state import Settings, Zone
+from .routes import http_routes, tcp_routes
+from .words import certificate_path, name_of, quote
 
 HSTS = "max-age=15768000"
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .configuration import Configuration, Record
-from .haproxy_words import chain_path, name_of, quote
-from .health import probe_of, scaled_interval
-from .state import Settings
+from ..configuration import Configuration, Record
+from ..health import probe_of, scaled_interval
+from ..state import Settings
+from .words import chain_path, name_of, quote
 
 SEND_PROXY = {
     "v1": "send-proxy",

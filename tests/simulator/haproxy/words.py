@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .configuration import Configuration, Record
-from .schema import CERTIFICATE
+from ..configuration import Configuration, Record
+from ..schema import CERTIFICATE
 
 
 def socket_path(directory: Path) -> Path:

@@ -15,6 +15,7 @@ from .listing import filters, fits, is_bulk, page
 from .schema import MOST_ROUTES, MOST_RULES, PROBE_FIELDS, RESOURCES, Resource
 from .validation import created, updated
 
+OLD_FLAGS = ("backup", "probe", "ssl")
 BLOCK_LISTS = ("allowedSource", "deniedSource", "dedicatedIpfo")
 
 
@@ -166,6 +167,8 @@ def view(call: Call, record: Record) -> dict[str, Any]:
         values |= {"rules": rules_of(call, record), "status": "ok"}
     if resource.kind == "farm" and "probe" in values and values["probe"] is None:
         values["probe"] = empty_probe(call)
+    if resource.kind == "server" and call.sim.switches.on("null_flags"):
+        values |= {name: values[name] or None for name in OLD_FLAGS if name in values}
     if "serverState" in resource.by_name:
         add_server_state(call, record, values)
     return dict(sorted(values.items()))

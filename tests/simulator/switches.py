@@ -132,6 +132,7 @@ SWITCHES = (
     Switch("http_probe_method", ("GET", "OPTIONS"), "GET", "default method of http probes"),
     # Reading
     Switch("lists_shuffled", ON_OFF, "on", "ids (routes excepted) and block lists come in any order"),
+    Switch("null_flags", ON_OFF, "off", "backup, probe and ssl that are off read null, as on old servers"),
     Switch("server_state_missing", ("empty", "null", "absent"), "empty", "serverState before a server is deployed"),
     Switch(
         "bulk_lists",

@@ -299,6 +299,15 @@ def test_lists_shuffled(service: Service) -> None:
     assert all(service.get("tcp/farm") == farms for number in range(10))
 
 
+def test_null_flags(service: Service) -> None:
+    service.simulator.switch(null_flags="on")
+    server = service.server(service.farm(), probe=True)
+    shown = service.get(server)
+    assert (shown["backup"], shown["probe"], shown["ssl"]) == (None, True, None)
+    service.put(server, **{name: shown[name] for name in ("address", "probe", "serverId")}, weight=5)
+    assert service.get(server)["weight"] == 5
+
+
 def test_server_state_missing(service: Service) -> None:
     server = service.server(service.farm())
     service.simulator.switch(server_state_missing="null")

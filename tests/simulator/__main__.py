@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import logging
 import shutil
 import signal
 import socket
@@ -127,6 +128,8 @@ def serve(settings: Settings, switches: Switches, listener: socket.socket) -> No
     config = uvicorn.Config(
         app, http=Connections, log_level="warning", access_log=False, timeout_graceful_shutdown=2, ws="none"
     )
+    # Faults end answers in the middle on purpose.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "ASGI callable returned" not in record.getMessage())
     print(exports(f"{base}/1.0", base, settings.service), flush=True)
     Server(config).run(sockets=[listener])
 

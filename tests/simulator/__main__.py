@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import logging
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ import uvicorn
 
 from . import credentials
 from .app import build
-from .front import Connections
+from .connections import Connections, Server, listening_socket
 from .state import DEFAULT_ZONES, Settings, Simulator, Zone
 from .switches import Switches
 
@@ -82,15 +83,6 @@ def exports(url: str, base: str, service: str) -> str:
     return "\n".join(lines)
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    # asyncio switches Nagle's algorithm off only where the protocol is named: 40 ms a call.
-    listener = socket.socket(proto=socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(128)
-    return listener
-
-
 def main() -> int:
     parser = arguments()
     options = parser.parse_args()
@@ -136,8 +128,10 @@ def serve(settings: Settings, switches: Switches, listener: socket.socket) -> No
     config = uvicorn.Config(
         app, http=Connections, log_level="warning", access_log=False, timeout_graceful_shutdown=2, ws="none"
     )
+    # Faults end answers in the middle on purpose.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "ASGI callable returned" not in record.getMessage())
     print(exports(f"{base}/1.0", base, settings.service), flush=True)
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from .call import Context
 from .configuration import Configuration
-from .front import Fault, FrontDoor
-from .state import State
+from .faults import Fault
+from .front import FrontDoor
 
 
 class Runtime(Protocol):
@@ -35,10 +35,10 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
 
     async def reset(request: Request) -> Response:
         body = await json_body(request)
-        await context.refresher.stop()
+        await context.runner.stop()
         await balancers.stop()
-        sim.state = State()
-        sim.switches.reset(body.get("switches", {}))
+        sim.reset(body.get("switches", {}))
+        context.auth.reset()
         context.health.reset()
         door.reset()
         return JSONResponse(None)
@@ -48,6 +48,7 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
 
     async def put_switches(request: Request) -> Response:
         sim.switches.update(await json_body(request))
+        sim.follow_switches()
         return JSONResponse(sim.switches.values)
 
     async def add_fault(request: Request) -> Response:
@@ -65,8 +66,11 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         return JSONResponse(door.log())
 
     async def delete_requests(request: Request) -> Response:
-        door.entries.clear()
+        door.forget()
         return JSONResponse(None)
+
+    async def get_calls(request: Request) -> Response:
+        return JSONResponse({"total": door.calls.total(), "calls": dict(sorted(door.calls.items()))})
 
     async def get_staged(request: Request) -> Response:
         return JSONResponse(objects(sim.state.staged))
@@ -89,6 +93,10 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
     async def get_tasks(request: Request) -> Response:
         return JSONResponse([{**task.view(), "comment": task.comment} for task in sim.state.tasks.values()])
 
+    async def put_catalogues(request: Request) -> Response:
+        sim.state.catalogues = checked_catalogues(await json_body(request))
+        return JSONResponse(None)
+
     return [
         Route("/reset", reset, methods=["POST"]),
         Route("/switches", get_switches, methods=["GET"]),
@@ -97,8 +105,10 @@ def routes(context: Context, door: FrontDoor, balancers: Runtime) -> list[Route]
         Route("/faults", delete_faults, methods=["DELETE"]),
         Route("/requests", get_requests, methods=["GET"]),
         Route("/requests", delete_requests, methods=["DELETE"]),
+        Route("/calls", get_calls, methods=["GET"]),
         Route("/staged", get_staged, methods=["GET"]),
         Route("/live", get_live, methods=["GET"]),
+        Route("/catalogues", put_catalogues, methods=["PUT"]),
         Route("/clock", put_clock, methods=["PUT"]),
         Route("/health", put_health, methods=["PUT"]),
         Route("/haproxy/{zone}", get_haproxy, methods=["GET"]),
@@ -115,15 +125,25 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def objects(configuration: Configuration, zone: str | None = None) -> dict[str, list[dict[str, Any]]]:
-    """Objects by kind, ``tcp/farm`` and so on; ``parent`` is the id of a server's farm or a rule's route."""
+    """What was created, by kind, such as ``tcp/farm``; ``parent`` is the id of a server's farm or a rule's route."""
     found: dict[str, list[dict[str, Any]]] = {}
     records = configuration.in_zone(zone) if zone else configuration.records.values()
     for record in records:
+        if record.given:
+            continue
         entry = {**record.values, record.resource.id_field: record.id}
+        entry.pop("key", None)
         if record.parent is not None:
             entry["parent"] = record.parent
         found.setdefault(record.resource.name, []).append(entry)
     return found
+
+
+def checked_catalogues(body: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    unknown = sorted(set(body) - {"routeActions", "routeRules"})
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is not a catalogue; routeActions and routeRules are")
+    return body
 
 
 def override(value: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from . import admin, resources, service
+from . import admin, auth_calls, certificates, resources, service, vrack
 from .auth import Authenticator, OAuth2Error, authorize
 from .balancer import HaproxyBalancers, NoBalancers
 from .call import Call, Context, Operation
@@ -26,10 +26,9 @@ from .errors import ApiError
 from .front import PREFIXES, FrontDoor
 from .health import Health
 from .state import Simulator
-from .tasks import Refresher
+from .tasks import Refresher, Runner
 
 SERVICE = "/ipLoadbalancing/{serviceName}"
-KNOWN_ACCESS = [{"method": method, "path": "/*"} for method in ("GET", "POST", "PUT", "DELETE")]
 
 
 class ApiJson(JSONResponse):
@@ -43,12 +42,13 @@ def build(sim: Simulator) -> ASGIApp:
     """Raises nothing: HAProxy starts with the first refresh."""
     health = Health(sim)
     balancers = HaproxyBalancers(sim, health) if sim.settings.haproxy else NoBalancers(health)
-    context = Context(sim, Authenticator(sim), Refresher(sim, balancers), health)
+    runner = Runner(sim)
+    context = Context(sim, Authenticator(sim), runner, Refresher(sim, runner, balancers), health)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        await context.refresher.stop()
+        await context.runner.stop()
         await balancers.stop()
 
     app = Starlette(
@@ -61,7 +61,7 @@ def build(sim: Simulator) -> ASGIApp:
         },
         lifespan=lifespan,
     )
-    door = FrontDoor(app, sim)
+    door = FrontDoor(app, context)
     api = api_routes(context)
     app.router.routes.extend([Mount(prefix, routes=api) for prefix in PREFIXES])
     app.router.routes.append(Route("/auth/oauth2/token", token_endpoint(context), methods=["POST"]))
@@ -69,14 +69,21 @@ def build(sim: Simulator) -> ASGIApp:
     return door
 
 
-def api_routes(context: Context) -> list[Route]:
-    operations = [
-        Operation("GET", "/auth/currentCredential", current_credential, None),
+def operations() -> list[Operation]:
+    """Everything that is served below /1.0, except the time."""
+    return [
+        *auth_calls.operations(),
         *service.operations(SERVICE),
         *resources.operations(SERVICE),
+        *certificates.operations(SERVICE),
+        *vrack.operations(SERVICE),
+        *vrack.outer_operations(),
     ]
+
+
+def api_routes(context: Context) -> list[Route]:
     routes = [
-        Route(operation.path, endpoint(context, operation), methods=[operation.method]) for operation in operations
+        Route(operation.path, endpoint(context, operation), methods=[operation.method]) for operation in operations()
     ]
     return [Route("/auth/time", server_time(context.sim), methods=["GET"]), *routes]
 
@@ -113,20 +120,6 @@ def server_time(sim: Simulator) -> Callable[[Request], Awaitable[Response]]:
         return ApiJson(int(sim.now()))
 
     return respond
-
-
-async def current_credential(call: Call) -> dict[str, Any]:
-    return {
-        "allowedIPs": None,
-        "applicationId": 1,
-        "creation": "2026-01-01T00:00:00+01:00",
-        "credentialId": 1,
-        "expiration": None,
-        "lastUse": call.sim.date(),
-        "ovhSupport": False,
-        "rules": KNOWN_ACCESS,
-        "status": "validated",
-    }
 
 
 def token_endpoint(context: Context) -> Callable[[Request], Awaitable[Response]]:

@@ -20,8 +20,6 @@ from . import credentials
 from .errors import ApiError
 from .state import Simulator
 
-TOKEN_LIFETIME = 3599
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -41,7 +39,20 @@ CONSUMERS = {
 class Authenticator:
     def __init__(self, sim: Simulator) -> None:
         self.sim = sim
-        self.tokens: dict[str, float] = {credentials.ACCESS_TOKEN: float("inf")}  # token -> expiry
+        self.tokens: dict[str, float] = {}  # token -> expiry
+        self.reset()
+
+    def reset(self) -> None:
+        """Takes an expiry back. Tokens that were given out stay."""
+        self.tokens[credentials.ACCESS_TOKEN] = float("inf")
+        self.keys_expired = False
+
+    def expire(self, kind: str) -> None:
+        """All "tokens" given out so far, or all consumer "keys" until a reset."""
+        if kind == "tokens":
+            self.tokens.clear()
+        else:
+            self.keys_expired = True
 
     def identify(self, request: Request, body: bytes) -> Identity:
         authorization = request.headers.get("Authorization", "")
@@ -60,7 +71,7 @@ class Authenticator:
         if headers.get("X-Ovh-Application") != credentials.APPLICATION_KEY:
             raise ApiError(403, "This application key is invalid", code="INVALID_KEY")
         consumer_key = headers.get("X-Ovh-Consumer", "")
-        if consumer_key == credentials.EXPIRED_CONSUMER_KEY:
+        if consumer_key == credentials.EXPIRED_CONSUMER_KEY or self.keys_expired:
             raise ApiError(403, "This credential is not valid", code="INVALID_CREDENTIAL")
         if consumer_key not in CONSUMERS:
             raise ApiError(403, "This credential does not exist", code="NOT_CREDENTIAL")
@@ -86,8 +97,9 @@ class Authenticator:
         if client != (credentials.CLIENT_ID, credentials.CLIENT_SECRET):
             raise OAuth2Error(401, "invalid_client")
         token = secrets.token_urlsafe(24)
-        self.tokens[token] = self.sim.now() + TOKEN_LIFETIME
-        return {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_LIFETIME, "scope": "all"}
+        lifetime = self.sim.switches.number("token_seconds")
+        self.tokens[token] = self.sim.now() + lifetime
+        return {"access_token": token, "token_type": "Bearer", "expires_in": lifetime, "scope": "all"}
 
 
 class OAuth2Error(Exception):

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from .configuration import Configuration
-from .haproxy import certificate_path, render, socket_path
+from .haproxy.render import render
+from .haproxy.words import files, socket_path
 from .health import Health, Report
 from .lifetime import dies_with_us
 from .state import Simulator, Zone
@@ -59,7 +60,7 @@ class HaproxyBalancers:
             return  # nothing to serve, and nothing that has to stop
         text = render(configuration, haproxy.zone, self.sim.settings, haproxy.directory)
         async with haproxy.lock:
-            await haproxy.load(text)
+            await haproxy.load(text, files(configuration, haproxy.directory))
             self.health.reloaded(zone, configuration)
         await self._observe(haproxy)
         if zone not in self.watchers:
@@ -113,11 +114,11 @@ class Haproxy:
         self.lock = asyncio.Lock()
         self.processes: list[asyncio.subprocess.Process] = []  # the last one serves, others finish
 
-    async def load(self, text: str) -> None:
+    async def load(self, text: str, files: dict[Path, str]) -> None:
         """Checks the configuration, then replaces the running process. Raises DeployError; the old one then stays."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        if str(certificate_path(self.directory)) in text:
-            await self._make_certificate()
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in files.items():
+            name.write_text(content)
         path = self.directory / "haproxy.cfg"
         path.write_text(text)
         await self._run("haproxy", "-c", "-f", str(path))
@@ -162,17 +163,6 @@ class Haproxy:
             return (await reader.read()).decode()
         finally:
             writer.close()
-
-    async def _make_certificate(self) -> None:
-        path = certificate_path(self.directory)
-        if path.exists():
-            return
-        key = self.directory / "key.pem"
-        subject = ["-subj", "/CN=simulator.example", "-days", "3650"]
-        await self._run(
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(path), *subject
-        )
-        path.write_text(path.read_text() + key.read_text())
 
     async def _run(self, *command: str) -> None:
         process = await asyncio.create_subprocess_exec(

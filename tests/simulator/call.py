@@ -16,7 +16,7 @@ from .auth import Authenticator
 from .errors import ApiError
 from .health import Health
 from .state import Simulator
-from .tasks import Refresher
+from .tasks import Refresher, Runner
 
 
 @dataclass
@@ -25,6 +25,7 @@ class Context:
 
     sim: Simulator
     auth: Authenticator
+    runner: Runner
     refresher: Refresher
     health: Health
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The door in front of the API: request log, faults, rate limit, headers of every answer."""
+"""The door in front of the API: request log and counter, faults, rate limit, headers of every answer."""
 
 from __future__ import annotations
 
@@ -12,65 +12,20 @@ import math
 import re
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .state import Simulator
+from .call import Context
+from .connections import Connections, refuse_connections
+from .faults import Fault
 
 PREFIXES = ("/1.0", "/v1")
 
 
-class Connections(H11Protocol):
-    """uvicorn's HTTP protocol, which also remembers the open connections so that a fault can cut one."""
-
-    transports: ClassVar[dict[tuple[str, int], asyncio.BaseTransport]] = {}
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transports[transport.get_extra_info("peername")] = transport
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.transports.pop(self.transport.get_extra_info("peername"), None)
-        super().connection_lost(exc)
-
-    @classmethod
-    def cut(cls, client: tuple[str, int]) -> None:
-        """The client sees a connection that ends without an answer."""
-        transport = cls.transports.get(client)
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
-
-
-@dataclass
-class Fault:
-    """Happens to the next ``count`` requests (None: all) of a method and a path (regex on what follows /1.0).
-
-    ``status`` answers instead of the API. ``delay`` (seconds) comes first. ``drop`` closes the connection without an
-    answer, "before" or "after" the API did what was asked.
-    """
-
-    path: str = ".*"
-    method: str | None = None
-    status: int | None = None
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    count: int | None = 1
-    delay: float = 0.0
-    drop: str | None = None
-
-    def __post_init__(self) -> None:
-        re.compile(self.path)
-        if self.drop not in (None, "before", "after"):
-            raise ValueError('drop is "before" or "after"')
-
-    def fits(self, method: str, path: str) -> bool:
-        return self.count != 0 and self.method in (None, method) and bool(re.fullmatch(self.path, path))
-
-
-@dataclass
+@dataclass(eq=False)
 class Entry:
     """One line of the request log. ``concurrency``: requests in flight while this one was, itself included."""
 
@@ -82,18 +37,25 @@ class Entry:
 
 
 class FrontDoor:
-    def __init__(self, app: ASGIApp, sim: Simulator) -> None:
+    def __init__(self, app: ASGIApp, context: Context) -> None:
         self.app = app
-        self.sim = sim
+        self.context = context
+        self.sim = context.sim
         self.faults: list[Fault] = []
         self.entries: list[Entry] = []
-        self.in_flight: list[Entry] = []
-        self.arrivals: list[float] = []
+        self.calls: Counter[str] = Counter()
+        self.in_flight: set[Entry] = set()
+        self.arrivals: deque[float] = deque()
 
     def reset(self) -> None:
         self.faults.clear()
-        self.entries.clear()
         self.arrivals.clear()
+        self.forget()
+
+    def forget(self) -> None:
+        """Empties the log and the counter."""
+        self.entries.clear()
+        self.calls.clear()
 
     def log(self) -> dict[str, Any]:
         most = max((entry.concurrency for entry in self.entries), default=0)
@@ -106,7 +68,8 @@ class FrontDoor:
             return
         entry = Entry(scope["method"], path, scope["query_string"].decode())
         self.entries.append(entry)
-        self.in_flight.append(entry)
+        self.calls[f"{entry.method} {template(path)}"] += 1
+        self.in_flight.add(entry)
         for other in self.in_flight:
             other.concurrency = max(other.concurrency, len(self.in_flight))
         try:
@@ -115,26 +78,54 @@ class FrontDoor:
             self.in_flight.remove(entry)
 
     async def _serve(self, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = self._take(entry)
-        await asyncio.sleep(fault.delay + self.sim.switches.number("latency_ms") / 1000)
-        if fault.drop == "after":
-            await self.app(scope, receive, discard)
-        if fault.drop:
-            Connections.cut(tuple(scope["client"]))
-        elif fault.status is not None:
-            await answer(send, fault.status, fault.body, fault.headers)
+        fault = next((fault for fault in self.faults if fault.takes(entry.method, entry.path)), None)
+        latency = self.sim.switches.number("latency_ms") / 1000
+        if latency or (fault and fault.delay):
+            await asyncio.sleep(latency + (fault.delay if fault else 0))
+        if fault:
+            await self._fail(fault, entry, scope, receive, send)
         elif self._too_many():
             body = {"class": "Client::TooManyRequests", "message": "Too many requests"}
             await answer(send, 429, body, {"Retry-After": str(math.ceil(self._window() / 10))})
         else:
             await self.app(scope, receive, send)
 
-    def _take(self, entry: Entry) -> Fault:
-        for fault in self.faults:
-            if fault.fits(entry.method, entry.path):
-                fault.count = None if fault.count is None else fault.count - 1
-                return fault
-        return Fault()
+    async def _fail(self, fault: Fault, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
+        client = tuple(scope["client"])
+        self._prepare(fault, entry)
+        if fault.acts_first:
+            await self.app(scope, receive, discard)
+        if fault.refuse:
+            await refuse_connections(fault.refuse)
+        elif fault.drop:
+            Connections.cut(client)
+        elif fault.hang:
+            await disconnected(receive)
+        elif fault.status is not None:
+            await answer(send, fault.status, fault.body, fault.headers)
+        elif fault.cut or fault.garbage:
+            await self.app(scope, receive, damaged(send, fault, client))
+        else:
+            await self.app(scope, receive, send)
+
+    def _prepare(self, fault: Fault, entry: Entry) -> None:
+        """What happens elsewhere before the call is served."""
+        if fault.skew is not None:
+            self.sim.state.clock_skew = fault.skew
+        if fault.expire:
+            self.context.auth.expire(fault.expire)
+        if fault.switches:
+            self.sim.switches.update(fault.switches)
+            self.sim.follow_switches()
+        if fault.meanwhile.get("refresh"):
+            self.context.refresher.refresh(None)
+        record = self.sim.state.staged.records.get(last_id(entry.path))
+        if record and "set" in fault.meanwhile:
+            record.values = {**record.values, **fault.meanwhile["set"]}
+            self.sim.touch(record, self.sim.state.staged.zone_of(record))
+        if record and fault.meanwhile.get("delete"):
+            self.sim.touch(record, self.sim.state.staged.zone_of(record))
+            self.sim.state.staged.remove(record)
 
     def _window(self) -> float:
         """The minute of the rate limit, in scaled seconds."""
@@ -142,12 +133,28 @@ class FrontDoor:
 
     def _too_many(self) -> bool:
         limit = self.sim.switches.number("requests_per_minute")
+        if not limit:
+            return False
         now = time.monotonic()
-        self.arrivals = [moment for moment in self.arrivals if moment > now - self._window()]
-        if limit and len(self.arrivals) >= limit:
+        while self.arrivals and self.arrivals[0] <= now - self._window():
+            self.arrivals.popleft()
+        if len(self.arrivals) >= limit:
             return True
         self.arrivals.append(now)
         return False
+
+
+def template(path: str) -> str:
+    """The path with parameters for names and ids: /ipLoadbalancing/{serviceName}/tcp/farm/{id}."""
+    named = re.sub(r"^/(ipLoadbalancing|vrack)/[^/]+", r"/\1/{name}", path)
+    named = re.sub(r"/(quota|zone|ipLoadbalancing)/(?!\{)[^/]+$", r"/\1/{name}", named)
+    return re.sub(r"/\d+", "/{id}", named)
+
+
+def last_id(path: str) -> int:
+    """The id that a path ends with; 0 for none."""
+    text = path.rpartition("/")[2]
+    return int(text) if text.isdigit() else 0
 
 
 def api_path(scope: Scope) -> str | None:
@@ -178,6 +185,30 @@ def answered(entry: Entry, send: Send) -> Send:
 
 async def discard(message: Message) -> None:
     """Takes an answer that nobody gets."""
+
+
+async def disconnected(receive: Receive) -> None:
+    """Waits until the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def damaged(send: Send, fault: Fault, client: tuple[str, int]) -> Send:
+    """``send`` that gives half of the answer and ends the connection, or makes its JSON invalid."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            return
+        content = message.get("body", b"")
+        half = content[: len(content) // 2]
+        if fault.garbage:
+            await send({**message, "body": half.ljust(len(content), b"{")})
+            return
+        await send({**message, "body": half, "more_body": True})
+        Connections.end(client)
+
+    return sending
 
 
 async def answer(send: Send, status: int, body: Any, headers: dict[str, str]) -> None:

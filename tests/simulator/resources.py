@@ -11,10 +11,11 @@ from typing import Any
 from .call import Call, Handler, Operation
 from .configuration import Record, evaluation_order
 from .errors import ApiError, not_found
-from .listing import filters, is_expanded, matches, page
+from .listing import filters, fits, is_bulk, page
 from .schema import MOST_ROUTES, MOST_RULES, PROBE_FIELDS, RESOURCES, Resource
 from .validation import created, updated
 
+OLD_FLAGS = ("backup", "probe", "ssl")
 BLOCK_LISTS = ("allowedSource", "deniedSource", "dedicatedIpfo")
 
 
@@ -36,7 +37,8 @@ def _operations(base: str, resource: Resource) -> list[Operation]:
         return view(call, wanted(call, resource))
 
     async def change(call: Call) -> None:
-        change_record(call, wanted(call, resource))
+        record = wanted(call, resource)
+        change_record(call, record, view(call, record))
 
     async def delete(call: Call) -> None:
         delete_record(call, wanted(call, resource))
@@ -67,13 +69,9 @@ def parent_id(call: Call, resource: Resource) -> int | None:
 def listing(call: Call, resource: Resource) -> list[Any]:
     parent = parent_id(call, resource)
     conditions = filters(call, resource.filters)
-    records = [
-        record
-        for record in call.sim.state.staged.select(resource.name, parent)
-        if all(matches(operator, record.values[name], text) for name, (operator, text) in conditions.items())
-    ]
-    ordered = in_order(call, resource, records)
-    if is_expanded(call):
+    records = call.sim.state.staged.select(resource.name, parent)
+    ordered = in_order(call, resource, [record for record in records if fits(conditions, record.values)])
+    if is_bulk(call):
         return page(call, lambda: [view(call, record) for record in ordered])
     return [record.id for record in ordered]
 
@@ -92,15 +90,16 @@ def create_record(call: Call, resource: Resource) -> Record:
     refuse_too_many(call, resource, parent)
     values = created(call.body, resource, parent, sim)
     record = Record(resource, next(sim.ids), parent, values)
-    sim.state.staged.records[record.id] = record
+    sim.state.staged.add(record)
     sim.touch(record, sim.state.staged.zone_of(record))
     return record
 
 
-def change_record(call: Call, record: Record) -> None:
+def change_record(call: Call, record: Record, shown: dict[str, Any]) -> None:
+    """``shown``: as a GET answers it."""
     sim = call.sim
     refuse_during_refresh(call)
-    values = updated(call.body, record, view(call, record), sim)
+    values = updated(call.body, record, shown, sim)
     if values == record.values and not sim.switches.on("noop_put_counts"):
         return
     before = sim.state.staged.zone_of(record)
@@ -111,34 +110,39 @@ def change_record(call: Call, record: Record) -> None:
 def delete_record(call: Call, record: Record) -> None:
     sim = call.sim
     refuse_during_refresh(call)
-    users = users_of(call, record)
-    if users and record.resource.kind == "farm" and sim.switches["delete_used_farm"] == "refuse":
-        raise ApiError(409, f"This object is used by {', '.join(users)}")
+    if record.resource.kind == "farm":
+        refuse_used_farm(call, record)
     sim.touch(record, sim.state.staged.zone_of(record))
     sim.state.staged.remove(record)
-    for other in sim.state.staged.records.values():
-        detach(other, record)
+    if record.resource.kind in ("farm", "frontend"):
+        for kind in ("frontend", "route"):
+            for other in sim.state.staged.kind(kind):
+                detach(other, record)
+
+
+def refuse_used_farm(call: Call, farm: Record) -> None:
+    users = users_of(call, farm)
+    if users and call.sim.switches["delete_used_farm"] == "refuse":
+        raise ApiError(409, f"This object is used by {', '.join(users)}")
 
 
 def users_of(call: Call, farm: Record) -> list[str]:
     """Servers, frontends and routes of a farm, by kind and id."""
-    return [
-        f"{record.resource.kind} {record.id}"
-        for record in call.sim.state.staged.records.values()
-        if record.parent == farm.id
-        or record.values.get("defaultFarmId") == farm.id
-        or (record.resource.kind == "route" and record.values["action"]["target"] == str(farm.id))
-    ]
+    staged, protocol = call.sim.state.staged, farm.resource.protocol
+    servers = staged.select(f"{protocol}/server", farm.id)
+    frontends = [one for one in staged.select(f"{protocol}/frontend") if one.values["defaultFarmId"] == farm.id]
+    routes = [one for one in staged.select(f"{protocol}/route") if one.values["action"]["target"] == str(farm.id)]
+    return [f"{record.resource.kind} {record.id}" for record in (*servers, *frontends, *routes)]
 
 
 def detach(record: Record, deleted: Record) -> None:
     for name in ("defaultFarmId", "frontendId"):
         if record.values.get(name) == deleted.id:
-            record.values[name] = None
+            record.values = {**record.values, name: None}
 
 
 def refuse_during_refresh(call: Call) -> None:
-    if call.sim.task_running() and call.sim.switches["writes_during_refresh"] == "refuse":
+    if call.sim.refresh_running() and call.sim.switches["writes_during_refresh"] == "refuse":
         raise ApiError(409, "A refresh is running on this service")
 
 
@@ -163,6 +167,8 @@ def view(call: Call, record: Record) -> dict[str, Any]:
         values |= {"rules": rules_of(call, record), "status": "ok"}
     if resource.kind == "farm" and "probe" in values and values["probe"] is None:
         values["probe"] = empty_probe(call)
+    if resource.kind == "server" and call.sim.switches.on("null_flags"):
+        values |= {name: values[name] or None for name in OLD_FLAGS if name in values}
     if "serverState" in resource.by_name:
         add_server_state(call, record, values)
     return dict(sorted(values.items()))

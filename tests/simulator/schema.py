@@ -10,6 +10,7 @@ Source: OVHcloud's published schema of /ipLoadbalancing (EU, 2026), section "mod
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 WRITE, CREATE, READ = "write", "create", "read"
@@ -33,7 +34,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Resource:
-    """``filters`` are the list's query parameters with their operator, ``=`` or ``like``."""
+    """``filters`` are the list's query parameters with their operator: ``=``, ``like``, ``<``, ``>=`` or ``<=``."""
 
     protocol: str
     kind: str
@@ -43,9 +44,9 @@ class Resource:
     parent: Resource | None = None
     parent_field: str | None = None  # the field that shows the parent's id, if one does
 
-    @property
+    @cached_property
     def name(self) -> str:
-        return f"{self.protocol}/{self.kind}"
+        return f"{self.protocol}/{self.kind}".lstrip("/")
 
     @property
     def action(self) -> str:
@@ -61,7 +62,7 @@ class Resource:
     def item(self) -> str:
         return f"{self.collection}/{{{self.id_field}}}"
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, Field]:
         return {entry.name: entry for entry in self.fields}
 
@@ -237,24 +238,6 @@ def _rule(route: Resource) -> Resource:
 TCP_ROUTE, HTTP_ROUTE = _route("tcp"), _route("http")
 TCP_RULE, HTTP_RULE = _rule(TCP_ROUTE), _rule(HTTP_ROUTE)
 
-REJECT_STATUSES = (200, 400, 403, 405, 408, 429, 500, 502, 503, 504)
-REDIRECT_STATUSES = (301, 302, 303, 307, 308)
-# Rule fields and their matches per protocol (guide "create route").
-TEXT_MATCHES = ("is", "in", "contains", "startswith", "endswith", "matches")
-RULE_FIELDS = {
-    "tcp": {"protocol": ("is", "in"), "source": ("is", "in"), "host": TEXT_MATCHES},
-    "http": {
-        "protocol": ("is", "in"),
-        "source": ("is", "in"),
-        "host": TEXT_MATCHES,
-        "method": ("is", "in"),
-        "uri": TEXT_MATCHES,
-        "param": (*TEXT_MATCHES, "exists"),
-        "header": (*TEXT_MATCHES, "exists"),
-        "cookie": (*TEXT_MATCHES, "exists"),
-    },
-}
-WITH_SUB_FIELD = ("param", "header", "cookie")
 MOST_ROUTES, MOST_RULES = 50, 5
 
 RESOURCES = (
@@ -273,28 +256,62 @@ RESOURCES = (
     UDP_FRONTEND,
 )
 
+
+def _read_only(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, "any", nullable=False, access=READ) for name in names)
+
+
+# Certificates: what is answered, and what a POST takes.
+CERTIFICATE = Resource(
+    "",
+    "ssl",
+    "id",
+    (DISPLAY_NAME, *_read_only("expireDate", "fingerprint", "id", "san", "serial", "subject", "type")),
+    {"expireDate": "<", "fingerprint": "like", "serial": "like", "type": "="},
+)
+CERTIFICATE_MATERIAL = (
+    Field("certificate", "string", nullable=False, required=True),
+    Field("chain", "string"),
+    DISPLAY_NAME,
+    Field("key", "string", nullable=False, required=True),
+)
+
+MIN_NAT_IPS, MOST_NETWORKS = 16, 10
+VRACK_NETWORK = Resource(
+    "vrack",
+    "network",
+    "vrackNetworkId",
+    (
+        DISPLAY_NAME,
+        Field("farmId", "long[]", nullable=False, access=CREATE, default=()),
+        Field("natIp", "ipBlock", nullable=False, required=True),
+        Field("subnet", "ipBlock", nullable=False, access=CREATE, required=True),
+        Field("vlan", "long", nullable=False, default=0, minimum=0, maximum=4094),
+        Field("vrackNetworkId", "long", nullable=False, access=READ),
+    ),
+    {"subnet": "=", "vlan": "="},
+)
+
 SERVICE_FIELDS = (
     Field("displayName", "string", max_length=50),
     Field("sslConfiguration", "string", choices=("intermediate", "modern")),
-    *(
-        Field(name, "long", access=READ)
-        for name in (
-            "iam",
-            "ipLoadbalancing",
-            "ipv4",
-            "ipv6",
-            "metricsToken",
-            "offer",
-            "orderableZone",
-            "serviceName",
-            "state",
-            "vrackEligibility",
-            "vrackName",
-            "zone",
-        )
+    *_read_only(
+        "iam",
+        "ipLoadbalancing",
+        "ipv4",
+        "ipv6",
+        "metricsToken",
+        "offer",
+        "orderableZone",
+        "serviceName",
+        "state",
+        "vrackEligibility",
+        "vrackName",
+        "zone",
     ),
 )
+SERVICE = Resource("", "service", "serviceName", SERVICE_FIELDS)
 QUOTA_FIELDS = (
     Field("alert", "long", minimum=0),
-    *(Field(name, "long", access=READ) for name in ("included", "lastUpdateDate", "resetDate", "total", "zone")),
+    *_read_only("included", "lastUpdateDate", "resetDate", "total", "zone"),
 )

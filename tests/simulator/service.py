@@ -2,27 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What belongs to the service as a whole: zones, natIp, pending changes, refresh, tasks, quota, catalogues, vRack."""
+"""What belongs to the service as a whole: zones, natIp, pending changes, refresh, tasks, quota, catalogues."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .call import Call, Operation
-from .errors import ApiError, not_found
-from .listing import filters, is_expanded, matches, page
-from .schema import (
-    PROBE_MATCHES,
-    QUOTA_FIELDS,
-    REDIRECT_STATUSES,
-    REJECT_STATUSES,
-    RULE_FIELDS,
-    SERVICE_FIELDS,
-    WITH_SUB_FIELD,
-    Field,
-)
-from .state import CERTIFICATE, VRACK_NETWORK
-from .validation import check, known_keys, update_fields, vrack_active
+from .catalogue import farm_probes, route_actions, route_rules
+from .configuration import ALL
+from .errors import not_found
+from .field_types import check, known_keys
+from .listing import filters, fits, listed
+from .schema import QUOTA_FIELDS, Field
+from .validation import update_fields, updated
+from .vrack import vrack_name
 
 BALANCING = "/ipLoadbalancing"
 
@@ -47,6 +41,8 @@ def operations(base: str) -> list[Operation]:
         get("task/{id}", get_task),
         get("quota", list_quota),
         get("quota/{zone}", get_quota),
+        get("quotaHistory", list_quota_history),
+        get("quotaHistory/{id}", get_quota_history),
         get("failover", get_failover),
         get("availableFarmProbes", get_available_probes),
         get("availableFarmType", get_protocols),
@@ -58,19 +54,7 @@ def operations(base: str) -> list[Operation]:
         get("definedRoutes", get_defined_routes),
         get("status", get_status),
         get("serviceInfos", get_service_infos),
-        get("ssl", list_certificates),
-        get("ssl/{id}", get_certificate),
-        get("vrack/network", list_vrack_networks),
-        get("vrack/network/{vrackNetworkId}", get_vrack_network),
-        get("vrack/networkCreationRules", get_vrack_rules),
-        get("vrack/status", get_vrack_status),
     ]
-
-
-def listed(call: Call, objects: dict[Any, dict[str, Any]]) -> list[Any]:
-    if is_expanded(call):
-        return page(call, lambda: list(objects.values()))
-    return call.sim.shuffled(list(objects))
 
 
 # The service
@@ -88,14 +72,14 @@ def service(call: Call) -> dict[str, Any]:
     sim = call.sim
     name = sim.settings.service
     iam: dict[str, Any] = {
-        "displayName": sim.state.service["displayName"] or name,
+        "displayName": sim.service.values["displayName"] or name,
         "id": "00000000-0000-4000-8000-000000000001",
         "state": "OK",
         "tags": {},
         "urn": f"urn:v1:eu:resource:loadbalancer:{name}",
     }
     return {
-        **sim.state.service,
+        **sim.service.values,
         "iam": iam,
         "ipLoadbalancing": sim.settings.address,
         "ipv4": sim.settings.address,
@@ -106,13 +90,18 @@ def service(call: Call) -> dict[str, Any]:
         "serviceName": name,
         "state": "ok",
         "vrackEligibility": True,
-        "vrackName": vrack_name(call),
+        "vrackName": vrack_name(sim),
         "zone": sim.shuffled(sim.zone_names),
     }
 
 
 async def put_service(call: Call) -> None:
-    call.sim.state.service |= update_fields(call.body, SERVICE_FIELDS, service(call), call.sim)
+    """The name is for people; how TLS is spoken waits for a refresh."""
+    sim = call.sim
+    before = sim.service.values
+    sim.service.values = updated(call.body, sim.service, service(call), sim)
+    if sim.service.values["sslConfiguration"] != before["sslConfiguration"]:
+        sim.touch(sim.service, ALL)
 
 
 async def list_zones(call: Call) -> list[Any]:
@@ -155,17 +144,18 @@ async def post_refresh(call: Call) -> dict[str, Any]:
     return call.context.refresher.refresh(check(zone_field, body.get("zone"), None, call.sim)).view()
 
 
+TASK_FILTERS = {
+    "action": "=",
+    "creationDate.from": ">=",
+    "creationDate.to": "<=",
+    "doneDate.from": ">=",
+    "doneDate.to": "<=",
+    "status": "=",
+}
+
+
 async def list_tasks(call: Call) -> list[Any]:
-    conditions = filters(call, {"action": "=", "status": "="})
-    tasks = [task.view() for task in call.sim.state.tasks.values()]
-    return listed(
-        call,
-        {
-            task["id"]: task
-            for task in tasks
-            if all(matches(operator, task[name], text) for name, (operator, text) in conditions.items())
-        },
-    )
+    return listed(call, {task.id: task.view() for task in call.sim.state.tasks.values()}, TASK_FILTERS)
 
 
 async def get_task(call: Call) -> dict[str, Any]:
@@ -204,6 +194,24 @@ def quota(call: Call, name: str) -> dict[str, Any]:
     }
 
 
+async def list_quota_history(call: Call) -> list[Any]:
+    known = {"historizedDate.from": ">=", "historizedDate.to": "<=", "zone": "="}
+    return listed(call, {entry["id"]: entry for entry in quota_history(call)}, known)
+
+
+async def get_quota_history(call: Call) -> dict[str, Any]:
+    for entry in quota_history(call):
+        if entry["id"] == call.id("id"):
+            return entry
+    raise not_found("id", call.id("id"))
+
+
+def quota_history(call: Call) -> list[dict[str, Any]]:
+    """One finished month in each zone."""
+    date = {"historizedDate": "2026-01-01", "lastUpdateDate": "2026-01-01", "resetDate": "2026-01-01"}
+    return [{**date, "id": 501 + number, "total": 0, "zone": name} for number, name in enumerate(call.sim.zone_names)]
+
+
 # Catalogues
 
 
@@ -212,46 +220,15 @@ async def get_protocols(call: Call) -> list[str]:
 
 
 async def get_available_probes(call: Call) -> list[dict[str, Any]]:
-    return [
-        {
-            "matches": list(matches_),
-            "method": ["GET", "HEAD", "OPTIONS"] if kind == "http" else None,
-            "negatableMatches": [match for match in matches_ if match != "default"],
-            "port": kind != "oco",
-            "type": kind,
-            "url": kind == "http",
-        }
-        for kind, matches_ in PROBE_MATCHES.items()
-    ]
+    return farm_probes()
 
 
 async def get_available_actions(call: Call) -> list[dict[str, Any]]:
-    actions: list[tuple[str, str, str | None, list[int] | None]] = [
-        ("farm", "tcp", "farm", None),
-        ("reject", "tcp", None, None),
-        ("farm", "http", "farm", None),
-        ("reject", "http", None, list(REJECT_STATUSES)),
-        ("redirect", "http", "url", list(REDIRECT_STATUSES)),
-    ]
-    return [
-        {"destination": destination, "name": name, "status": status, "type": protocol}
-        for name, protocol, destination, status in actions
-    ]
+    return route_actions(call.sim)
 
 
 async def get_available_rules(call: Call) -> list[dict[str, Any]]:
-    return [
-        {
-            "enum": ["tcp", "tls", "http", "https"] if name == "protocol" else None,
-            "hasSubField": name in WITH_SUB_FIELD,
-            "matches": list(matches_),
-            "name": name,
-            "pattern": {"protocol": "enum", "source": "cidr"}.get(name, "string"),
-            "type": protocol,
-        }
-        for protocol, fields in RULE_FIELDS.items()
-        for name, matches_ in fields.items()
-    ]
+    return route_rules(call.sim)
 
 
 async def get_defined_farms(call: Call) -> list[dict[str, Any]]:
@@ -260,7 +237,7 @@ async def get_defined_farms(call: Call) -> list[dict[str, Any]]:
         [
             {"id": farm.id, "type": farm.resource.protocol}
             for farm in call.sim.state.staged.kind("farm")
-            if all(matches(operator, farm.values[name], text) for name, (operator, text) in conditions.items())
+            if fits(conditions, farm.values)
         ]
     )
 
@@ -323,55 +300,3 @@ async def get_service_infos(call: Call) -> dict[str, Any]:
         "serviceId": 1,
         "status": "ok",
     }
-
-
-# Certificates and vRack, to be read only
-
-
-async def list_certificates(call: Call) -> list[Any]:
-    conditions = filters(call, {"fingerprint": "like", "serial": "like", "type": "="})
-    fits = all(matches(operator, CERTIFICATE[name], text) for name, (operator, text) in conditions.items())
-    return listed(call, {CERTIFICATE["id"]: CERTIFICATE} if fits else {})
-
-
-async def get_certificate(call: Call) -> dict[str, Any]:
-    if call.id("id") != CERTIFICATE["id"]:
-        raise not_found("id", call.id("id"))
-    return CERTIFICATE
-
-
-async def list_vrack_networks(call: Call) -> list[Any]:
-    conditions = filters(call, {"subnet": "=", "vlan": "="})
-    fits = all(matches(operator, VRACK_NETWORK[name], text) for name, (operator, text) in conditions.items())
-    shown = fits and vrack_active(call.sim)
-    return listed(call, {VRACK_NETWORK["vrackNetworkId"]: vrack_network(call)} if shown else {})
-
-
-async def get_vrack_network(call: Call) -> dict[str, Any]:
-    id_ = call.id("vrackNetworkId")
-    if not vrack_active(call.sim) or id_ != VRACK_NETWORK["vrackNetworkId"]:
-        raise not_found("vrackNetworkId", id_)
-    return vrack_network(call)
-
-
-def vrack_network(call: Call) -> dict[str, Any]:
-    farms = [
-        {"id": farm.id, "type": farm.resource.protocol}
-        for farm in call.sim.state.staged.kind("farm")
-        if farm.values["vrackNetworkId"] == VRACK_NETWORK["vrackNetworkId"]
-    ]
-    return {**VRACK_NETWORK, "farmId": farms}
-
-
-def vrack_name(call: Call) -> str | None:
-    return "pn-1" if vrack_active(call.sim) else None
-
-
-async def get_vrack_rules(call: Call) -> dict[str, Any]:
-    if not vrack_active(call.sim):
-        raise ApiError(400, "This service is not attached to a vRack")
-    return {"minNatIps": 16, "remainingNetworks": 9, "vrackName": vrack_name(call)}
-
-
-async def get_vrack_status(call: Call) -> dict[str, Any]:
-    return {"state": call.sim.switches["vrack"], "task": [], "vrackName": vrack_name(call)}

@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .configuration import ALL, Configuration, Record
+from .pki import self_signed
+from .schema import CERTIFICATE, SERVICE, VRACK_NETWORK
 from .switches import Switches
 
 # Answers carry a zone offset; one that is neither UTC nor (mostly) the client's own finds clients that drop it.
@@ -43,37 +45,33 @@ class Settings:
     address: str = "198.51.100.25"
     zones: tuple[Zone, ...] = DEFAULT_ZONES
     failover: tuple[str, ...] = ("127.0.0.3/32",)
+    vrack: str = "pn-1"
     port_offset: int = 10000
     time_scale: float = 1.0
     directory: Path = Path(".")
     haproxy: bool = True
 
 
-VRACK_NETWORK: dict[str, Any] = {
+# There from the start: a certificate, and a network where the service starts inside a vRack.
+SERVICE_ID = 1
+GIVEN_CERTIFICATE = 401
+GIVEN_NETWORK = 301
+NETWORK_VALUES: dict[str, Any] = {
     "displayName": "simulated",
     "farmId": [],
     "natIp": "10.0.0.0/28",
     "subnet": "10.0.0.0/16",
     "vlan": 0,
-    "vrackNetworkId": 301,
 }
-CERTIFICATE: dict[str, Any] = {
-    "displayName": "simulated",
-    "expireDate": "2036-01-01T00:00:00+01:00",
-    "fingerprint": "00" * 20,
-    "id": 401,
-    "san": [],
-    "serial": "00",
-    "subject": "/CN=simulator.example",
-    "type": "custom",
-}
+REFRESH = "refreshIplb"
 
 
 @dataclass
 class Task:
-    """A refresh. ``effective`` is off for the second refresh that changes nothing."""
+    """``effective`` is off for the second refresh that changes nothing."""
 
     id: int
+    action: str
     zones: list[str]
     creation_date: str
     effective: bool = True
@@ -82,9 +80,13 @@ class Task:
     done_date: str | None = None
     comment: str = ""
 
+    @property
+    def running(self) -> bool:
+        return self.status in ("todo", "doing")
+
     def view(self) -> dict[str, Any]:
         return {
-            "action": "refreshIplb",
+            "action": self.action,
             "creationDate": self.creation_date,
             "doneDate": self.done_date,
             "id": self.id,
@@ -92,6 +94,13 @@ class Task:
             "status": self.status,
             "zones": self.zones,
         }
+
+
+class Page(NamedTuple):
+    """A list as it was once read in bulk."""
+
+    read: float  # monotonic
+    objects: list[Any]
 
 
 class Change(NamedTuple):
@@ -109,10 +118,11 @@ class State:
     live: dict[str, Configuration] = field(default_factory=dict)
     pending: dict[str, list[Change]] = field(default_factory=dict)  # zone -> writes since its last refresh
     tasks: dict[int, Task] = field(default_factory=dict)
-    service: dict[str, Any] = field(default_factory=lambda: {"displayName": None, "sslConfiguration": None})
     quota_alert: dict[str, int | None] = field(default_factory=dict)
     health: dict[str, dict[str, Any]] = field(default_factory=dict)  # server address -> fields of ServerState
-    pages: dict[str, tuple[float, Any]] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
+    catalogues: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # laid over those of ``catalogue``
+    vrack: str | None = None  # what was last asked for, by state; None: the switch says
     clock_skew: float = 0.0
 
 
@@ -124,6 +134,45 @@ class Simulator:
         # Real ids are unique in their kind only, and big; one sequence for all makes mixed-up ids visible as 404.
         self.ids = itertools.count(70001)
         self.random = random.Random(0)
+        self.given_certificate = self_signed("simulator.example")
+        self._give()
+
+    def reset(self, switches: dict[str, Any]) -> None:
+        self.switches.reset(switches)
+        self.state = State()
+        self._give()
+
+    def _give(self) -> None:
+        """Puts in place what is there from the start."""
+        material = {**asdict(self.given_certificate), "chain": None}
+        uploaded = {**material, "displayName": "simulated", "type": "custom"}
+        service = {"displayName": None, "sslConfiguration": None}
+        self.state.staged.add(Record(SERVICE, SERVICE_ID, None, service, given=True))
+        self.state.staged.add(Record(CERTIFICATE, GIVEN_CERTIFICATE, None, uploaded, given=True))
+        self.follow_switches()
+
+    def follow_switches(self) -> None:
+        """Inside a vRack from the start: with a network. One that was attached with a call starts without."""
+        if self.state.vrack is not None:
+            return
+        network = self.state.staged.find(VRACK_NETWORK.name, GIVEN_NETWORK)
+        if self.in_vrack and network is None:
+            self.state.staged.add(Record(VRACK_NETWORK, GIVEN_NETWORK, None, dict(NETWORK_VALUES), given=True))
+        if network and not self.in_vrack:
+            self.state.staged.remove(network)
+
+    @property
+    def service(self) -> Record:
+        return self.state.staged.records[SERVICE_ID]
+
+    @property
+    def vrack_state(self) -> str:
+        """VrackStateEnum: inactive, activating, active, deactivating."""
+        return self.state.vrack or self.switches["vrack"]
+
+    @property
+    def in_vrack(self) -> bool:
+        return self.vrack_state == "active"
 
     @property
     def zone_names(self) -> list[str]:
@@ -144,6 +193,8 @@ class Simulator:
 
     def touch(self, record: Record, *zones: str | None) -> None:
         """Counts one write of ``record``, which was or is in ``zones``, in each of the zones it concerns."""
+        if record.resource in (CERTIFICATE, SERVICE) and not self.switches.on("tls_changes_count"):
+            return
         for place in set(zones):
             for zone in self.deployed_in(place):
                 self.state.pending.setdefault(zone, []).append(Change(record.id, place == ALL))
@@ -176,8 +227,8 @@ class Simulator:
     def _differs(self, zone: str, id_: int) -> bool:
         return _values(self.state.staged, zone, id_) != _values(self.state.live.get(zone, Configuration()), zone, id_)
 
-    def task_running(self) -> bool:
-        return any(task.status in ("todo", "doing") for task in self.state.tasks.values())
+    def refresh_running(self) -> bool:
+        return any(task.running for task in self.state.tasks.values() if task.action == REFRESH)
 
     def shuffled(self, values: list[Any]) -> list[Any]:
         if not self.switches.on("lists_shuffled"):

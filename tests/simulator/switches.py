@@ -53,8 +53,9 @@ SWITCHES = (
         "task_outcome",
         ("done", "error", "cancelled", "blocked", "blocked_then_done"),
         "done",
-        "how refresh tasks end; blocked ones stay so, blocked_then_done ones recover",
+        "how tasks end; blocked ones stay so, blocked_then_done ones recover",
     ),
+    Switch("task_seconds", (), 10, "duration of any other task, before the time scale"),
     Switch("finished_task_vanishes", ON_OFF, "off", "finished tasks answer 404 and leave the list at once"),
     Switch("writes_during_refresh", REFUSE, "accept", "writes while a refresh runs; refuse is 409"),
     # Pending changes
@@ -100,6 +101,26 @@ SWITCHES = (
     Switch("frontend_port_number", REFUSE, "refuse", "a JSON number as a frontend's port, which is a string"),
     Switch("zone_case", ("strict", "insensitive"), "strict", "GRA for gra"),
     Switch("cidr_without_mask", ("normalise", "keep", "refuse"), "normalise", "1.2.3.4 in a list of blocks"),
+    Switch(
+        "tcp_name_field", ("host", "sni", "both"), "both", "what availableRouteRules calls a TLS client's name on tcp"
+    ),
+    # Certificates
+    Switch(
+        "certificate_fingerprint",
+        ("sha1", "sha256", "sha1_colons", "sha256_colons", "other"),
+        "sha1",
+        "form of a certificate's fingerprint; other is none that a client knows",
+    ),
+    Switch("certificate_bundle", REFUSE, "refuse", "a chain in the field certificate; refuse is 400"),
+    Switch("duplicate_certificate", REFUSE, "refuse", "the same certificate twice; refuse is 409"),
+    Switch("delete_used_certificate", REFUSE, "refuse", "DELETE of a frontend's defaultSslId; refuse is 409"),
+    Switch("delete_built_certificate", REFUSE, "refuse", "DELETE of a free certificate; refuse is 400"),
+    Switch("tls_changes_count", ON_OFF, "on", "certificates and sslConfiguration are pending changes, in each zone"),
+    # vRack
+    Switch("vrack", ("inactive", "active"), "inactive", "active: attached from the start, with one network"),
+    Switch("public_servers_in_vrack", REFUSE, "refuse", "public server addresses in farms with a network"),
+    Switch("detach_with_networks", REFUSE, "refuse", "detaching while networks exist; refuse is 409, else they go"),
+    Switch("finished_vrack_task", ("vanishes", "stays"), "vanishes", "a vRack's task after its end: 404, or there"),
     # Probes
     Switch("probe_null", REFUSE, "accept", "probe: null as a way to remove a probe ({} always is one)"),
     Switch(
@@ -111,14 +132,19 @@ SWITCHES = (
     Switch("http_probe_method", ("GET", "OPTIONS"), "GET", "default method of http probes"),
     # Reading
     Switch("lists_shuffled", ON_OFF, "on", "ids (routes excepted) and block lists come in any order"),
+    Switch("null_flags", ON_OFF, "off", "backup, probe and ssl that are off read null, as on old servers"),
     Switch("server_state_missing", ("empty", "null", "absent"), "empty", "serverState before a server is deployed"),
     Switch(
-        "pagination_mode", ("expanded", "ignored"), "expanded", "X-Pagination-Mode: CachedObjectList-Pages on lists"
+        "bulk_lists",
+        ("fresh", "stale", "stale_always", "ids", "refused", "cut"),
+        "fresh",
+        "lists with X-Pagination-Mode: whole objects; old ones unless no-cache, or always; ids; 400; only the first",
     ),
-    Switch("page_cache_seconds", (), 0, "age up to which such an expanded list is answered from a cache"),
-    # Service and authentication
-    Switch("vrack", ("inactive", "active"), "inactive", "active: one vRack network exists and farms must name it"),
+    Switch("bulk_stale_seconds", (), 60, "age up to which a stale bulk list is answered again"),
+    Switch("bulk_cut", (), 1000, "objects that a cut bulk list has, without telling"),
+    # Authentication and pace
     Switch("auth_error_shape", ("both", "class", "errorCode"), "both", "fields of authentication errors"),
+    Switch("token_seconds", (), 3599, "lifetime of an OAuth2 access token"),
     Switch("timestamp_window", (), 180, "seconds that X-Ovh-Timestamp may be off"),
     Switch("requests_per_minute", (), 0, "429 with Retry-After above it (a scaled minute); 0 is no limit"),
     Switch("latency_ms", (), 0, "how long every answer takes at least"),

@@ -17,6 +17,8 @@ import pytest
 from simulator import credentials
 from simulator.launcher import Running, running
 
+from .traffic import ADDITIONAL, GRA, NETWORK, RBX, SOURCE
+
 DEADLINE = 15  # seconds
 
 
@@ -100,3 +102,14 @@ def simulator(api: Running) -> Running:
 @pytest.fixture
 def service(simulator: Running) -> Service:
     return Service(simulator)
+
+
+@pytest.fixture(scope="session")
+def balanced() -> Iterator[Running]:
+    """A simulator with HAProxy, on addresses of this process alone."""
+    arguments = [
+        *("--time-scale", "0.01", "--switch", "allow_loopback_servers=on"),
+        *("--zone", f"gra={GRA},{SOURCE},{NETWORK}.128/29", "--zone", f"rbx={RBX}", "--failover", f"{ADDITIONAL}/32"),
+    ]
+    with running(*arguments) as simulator:
+        yield simulator

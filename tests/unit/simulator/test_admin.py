@@ -2,56 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The administration: faults, request log, reset."""
+"""The administration: request log, counter, reset."""
 
 from __future__ import annotations
 
 import threading
 from typing import Any
 
-import ovh.exceptions
 import pytest
 import requests
 
 from simulator.launcher import Running
 
 from .conftest import Service
-
-
-def fault(service: Service, **body: Any) -> None:
-    service.simulator.admin("POST", "faults", body)
-
-
-def test_fault_answers_instead_of_the_api(service: Service) -> None:
-    fault(
-        service, method="POST", path=".*/tcp/farm", status=429, body={"message": "slow"}, headers={"Retry-After": "7"}
-    )
-    with pytest.raises(ovh.exceptions.APIError) as caught:
-        service.farm()
-    assert caught.value.response.headers["Retry-After"] == "7"
-    assert service.get("tcp/farm") == []
-    assert service.farm()
-
-
-def test_fault_with_html(service: Service) -> None:
-    fault(service, status=502, body="<html>Bad gateway</html>")
-    with pytest.raises(ovh.exceptions.InvalidResponse):
-        service.get("tcp/farm")
-
-
-@pytest.mark.parametrize(("drop", "farms"), [("before", 0), ("after", 1)])
-def test_lost_answers(service: Service, drop: str, farms: int) -> None:
-    """Either way the client learns nothing; what differs is whether the API did it."""
-    fault(service, method="POST", path=".*/tcp/farm", drop=drop)
-    with pytest.raises(ovh.exceptions.HTTPError):
-        service.farm()
-    assert len(service.get("tcp/farm")) == farms
-
-
-def test_faults_can_be_taken_back(service: Service) -> None:
-    fault(service, status=500, count=None)
-    service.simulator.admin("DELETE", "faults")
-    assert service.get("tcp/farm") == []
 
 
 def test_request_log_shows_concurrency(service: Service) -> None:
@@ -67,6 +30,30 @@ def test_request_log_shows_concurrency(service: Service) -> None:
     read = [entry for entry in log["requests"] if entry["path"].endswith("/natIp")]
     assert [(entry["method"], entry["status"]) for entry in read] == [("GET", 200)] * 3
     assert log["max_concurrency"] >= 2
+
+
+def test_calls_are_counted_by_method_and_path(service: Service) -> None:
+    service.client.get("/auth/details")
+    service.simulator.admin("DELETE", "requests")
+    server = service.server(service.farm())
+    service.get(server)
+    service.get("tcp/farm", zone="gra")
+    service.get("quota/gra")
+    service.client.get("/vrack/pn-1/ipLoadbalancing")
+    base = "/ipLoadbalancing/{name}"
+    assert service.simulator.admin("GET", "calls") == {
+        "total": 6,
+        "calls": {
+            "GET /vrack/{name}/ipLoadbalancing": 1,
+            f"GET {base}/quota/{{name}}": 1,
+            f"GET {base}/tcp/farm": 1,
+            f"GET {base}/tcp/farm/{{id}}/server/{{id}}": 1,
+            f"POST {base}/tcp/farm": 1,
+            f"POST {base}/tcp/farm/{{id}}/server": 1,
+        },
+    }
+    service.simulator.reset()
+    assert service.simulator.admin("GET", "calls")["total"] == 0
 
 
 def test_reset(service: Service) -> None:
@@ -86,6 +73,12 @@ def test_reset(service: Service) -> None:
         ("PUT", "switches", {"second_refresh": "red"}, "conflict, noop"),
         ("POST", "faults", {"colour": "red"}, "colour"),
         ("POST", "faults", {"drop": "red"}, "before"),
+        ("POST", "faults", {"nth": 0}, "nth"),
+        ("POST", "faults", {"switches": {"bulk_lists": "red"}}, "stale_always"),
+        ("POST", "faults", {"expire": "red"}, "tokens, keys"),
+        ("POST", "faults", {"meanwhile": {"colour": "red"}}, "meanwhile"),
+        ("POST", "faults", {"path": "("}, "regular expression"),
+        ("PUT", "catalogues", {"colour": []}, "colour"),
         ("PUT", "health", {"192.0.2.1": {"colour": "red"}}, "colour"),
     ],
 )

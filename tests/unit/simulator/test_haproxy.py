@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import shutil
 import signal
 import smtplib
@@ -26,18 +25,12 @@ from aiosmtpd.smtp import SMTP
 from simulator.launcher import Running, running
 
 from .conftest import Service, eventually
+from .traffic import ADDITIONAL, CLIENT, GRA, NETWORK, OFFSET, RBX, SOURCE, STRANGER
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed"),
 ]
-
-# Addresses of this process alone, so that two runs on one machine do not meet.
-NETWORK = f"127.{100 + os.getpid() // 250 % 100}.{os.getpid() % 250}"
-GRA, RBX, ADDITIONAL = f"{NETWORK}.1", f"{NETWORK}.2", f"{NETWORK}.3"
-SOURCE = f"{NETWORK}.129"  # with which HAProxy of zone gra speaks to backends
-CLIENT, STRANGER = f"{NETWORK}.10", f"{NETWORK}.11"
-OFFSET = 10000
 PORT = 2525
 
 
@@ -82,16 +75,6 @@ def backend(number: int, proxy: bool = True) -> Iterator[Backend]:
         yield found
     finally:
         loop().call_soon_threadsafe(server.close)
-
-
-@pytest.fixture(scope="module")
-def balanced() -> Iterator[Running]:
-    arguments = [
-        *("--time-scale", "0.01", "--switch", "allow_loopback_servers=on"),
-        *("--zone", f"gra={GRA},{SOURCE},{NETWORK}.128/29", "--zone", f"rbx={RBX}", "--failover", f"{ADDITIONAL}/32"),
-    ]
-    with running(*arguments) as simulator:
-        yield simulator
 
 
 @pytest.fixture
@@ -345,23 +328,12 @@ def test_route_by_source(service: Service) -> None:
         assert not is_served(client=f"{NETWORK}.12")
 
 
-def test_http_frontend(service: Service) -> None:
-    farm = service.farm("http", port=80)
-    frontend = service.frontend("http", port="80", defaultFarmId=farm, redirectLocation="https://www.example/a%20b")
+def test_udp_is_left_out_and_says_so(service: Service) -> None:
+    frontend = service.frontend("udp", port="53", defaultFarmId=service.farm("udp", port=53))
     assert service.refresh()["status"] == "done"
-    with socket.create_connection((GRA, 80 + OFFSET), timeout=10) as connection:
-        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        answer = connection.makefile("rb").read()
-    assert b"302 Found" in answer
-    assert b"location: https://www.example/a%20b" in answer
-    service.put(f"http/frontend/{frontend}", ssl=True, hsts=True, httpHeader=["X-Ip-Header %ci"], redirectLocation=None)
-    assert service.refresh()["status"] == "done"
-
-
-def test_udp_is_left_out(service: Service) -> None:
-    service.frontend("udp", port="53", defaultFarmId=service.farm("udp", port=53))
-    assert service.refresh()["status"] == "done"
-    assert "udp" not in service.simulator.admin("GET", "haproxy/gra")
+    running = service.simulator.admin("GET", "haproxy/gra")
+    assert f"# udp-frontend-{frontend} is not simulated: HAProxy has no UDP" in running
+    assert "    bind " not in running
 
 
 def test_connections_survive_a_reload(service: Service) -> None:

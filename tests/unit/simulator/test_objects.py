@@ -226,37 +226,6 @@ def test_http_and_udp_have_fields_of_their_own(service: Service) -> None:
         service.server(udp, "udp", weight=1)
 
 
-def test_routes_come_in_evaluation_order_with_their_rules(service: Service) -> None:
-    farm = service.farm()
-    frontend = service.frontend(defaultFarmId=farm)
-    action = {"type": "farm", "target": str(farm)}
-    late = service.post("tcp/route", frontendId=frontend, weight=9, action=action)["routeId"]
-    early = service.post("tcp/route", frontendId=frontend, weight=1, action=action)["routeId"]
-    reject = service.post("tcp/route", frontendId=frontend, weight=200, action={"type": "reject"})["routeId"]
-    assert service.get("tcp/route") == [reject, early, late]
-    rule = service.post(f"tcp/route/{reject}/rule", field="source", match="in", pattern="192.0.2.0/24, 203.0.113.9")
-    shown = service.get(f"tcp/route/{reject}")["rules"]
-    assert [entry["ruleId"] for entry in shown] == [rule["ruleId"]]
-    assert "displayName" not in shown[0]
-    service.delete(f"tcp/route/{reject}")
-    assert service.get("tcp/route") == [early, late]
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        {"field": "uri", "match": "is", "pattern": "/"},
-        {"field": "source", "match": "contains", "pattern": "192.0.2.1"},
-        {"field": "source", "match": "is", "pattern": "mail.example"},
-        {"field": "source", "match": "is"},
-    ],
-)
-def test_refused_rules(service: Service, rule: dict[str, Any]) -> None:
-    route = service.post("tcp/route", action={"type": "reject"})["routeId"]
-    with refused:
-        service.post(f"tcp/route/{route}/rule", **rule)
-
-
 def test_service_name_and_paths(service: Service) -> None:
     with pytest.raises(ovh.exceptions.ResourceNotFoundError, match="This service does not exist"):
         service.client.get("/ipLoadbalancing/loadbalancer-other")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every switch, at its other setting: the defaults are what the other files test."""
+"""Switches at their other setting; those of certificates, vRack, routes and bulk lists are where these are tested."""
 
 from __future__ import annotations
 
@@ -299,30 +299,21 @@ def test_lists_shuffled(service: Service) -> None:
     assert all(service.get("tcp/farm") == farms for number in range(10))
 
 
+def test_null_flags(service: Service) -> None:
+    service.simulator.switch(null_flags="on")
+    server = service.server(service.farm(), probe=True)
+    shown = service.get(server)
+    assert (shown["backup"], shown["probe"], shown["ssl"]) == (None, True, None)
+    service.put(server, **{name: shown[name] for name in ("address", "probe", "serverId")}, weight=5)
+    assert service.get(server)["weight"] == 5
+
+
 def test_server_state_missing(service: Service) -> None:
     server = service.server(service.farm())
     service.simulator.switch(server_state_missing="null")
     assert states(service, server) is None
     service.simulator.switch(server_state_missing="absent")
     assert "serverState" not in service.get(server)
-
-
-def test_pagination_mode(service: Service) -> None:
-    farm = service.farm()
-    service.client._session.headers["X-Pagination-Mode"] = "CachedObjectList-Pages"
-    assert service.get("tcp/farm")[0]["farmId"] == farm
-    service.simulator.switch(pagination_mode="ignored")
-    assert service.get("tcp/farm") == [farm]
-
-
-def test_page_cache_seconds(service: Service) -> None:
-    service.simulator.switch(page_cache_seconds=600)
-    service.client._session.headers["X-Pagination-Mode"] = "CachedObjectList-Pages"
-    assert service.get("tcp/farm") == []
-    service.farm()
-    assert service.get("tcp/farm") == []
-    service.client._session.headers["Pragma"] = "no-cache"
-    assert len(service.get("tcp/farm")) == 1
 
 
 # Service and authentication; auth_error_shape and timestamp_window are in test_auth, latency_ms in test_admin

@@ -10,15 +10,23 @@ import random
 
 import pytest
 
-from simulator.switches import SWITCHES
+from simulator.switches import SWITCHES, Switch
 from unit.plugins.modules.harness import Service, Values
 
 # Verdicts of refreshes and numbers have tests of their own.
 NAMED = [switch for switch in SWITCHES if switch.values and switch.name != "task_outcome"]
-MIXTURES = [
-    {switch.name: random.Random(f"{number} {switch.name}").choice(switch.values) for switch in NAMED}
-    for number in range(16)
-]
+COUNT = 16
+
+
+def spread(switch: Switch) -> list[str]:
+    """Each value about as often as the others, in an order of the switch's own."""
+    values = [switch.values[number % len(switch.values)] for number in range(COUNT)]
+    random.Random(switch.name).shuffle(values)
+    return values
+
+
+SPREAD = {switch.name: spread(switch) for switch in NAMED}
+MIXTURES = [{name: values[number] for name, values in SPREAD.items()} for number in range(COUNT)]
 
 
 def test_the_mixtures_have_every_setting() -> None:

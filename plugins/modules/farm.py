@@ -38,6 +38,17 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  replace:
+    description:
+      - Let another farm take the place of this one where O(zone) differs, which can not change. The new farm gets all
+        that the old one has, whatever led to the old one is led to it, and when it is live and healthy the old one
+        goes.
+      - The old farm is the one of O(farm_id), or the only one of its name that no entry of the task names.
+      - If the new farm does not become healthy, frontends and routes go back to the old one. A run that is cut is
+        finished by the next one.
+      - Needs a probe on the farm and on each active server.
+    type: bool
+    default: false
   zone:
     description:
       - Zone in which the farm is deployed, such as V(gra), or V(all) for every zone of the service. Upper and lower

@@ -44,6 +44,17 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      replace:
+        description:
+          - Let another farm take the place of this one where O(farms[].zone) differs, which can not change. The new
+            farm gets all that the old one has, whatever led to the old one is led to it, and when it is live and
+            healthy the old one goes.
+          - The old farm is the one of O(farms[].farm_id), or the only one of its name that no entry of the task names.
+          - If the new farm does not become healthy, frontends and routes go back to the old one. A run that is cut is
+            finished by the next one.
+          - Needs a probe on the farm and on each active server.
+        type: bool
+        default: false
       zone:
         description:
           - Zone in which the farm is deployed, such as V(gra), or V(all) for every zone of the service. Upper and
@@ -280,6 +291,177 @@ options:
         description:
           - URL to redirect every request to; V(http) only. Such a frontend needs no farm.
         type: str
+  routes:
+    description: Routes to manage, with their rules.
+    type: list
+    elements: dict
+    suboptions:
+      display_name:
+        description:
+          - Name of the route. Together with its protocol it is the route's identity, so adopting a route that was made
+            by hand is just naming it.
+          - Two routes of one name are an error that lists their ids.
+        type: str
+      route_id:
+        description:
+          - Id of an existing route, instead of its name; then O(routes[].display_name) renames it.
+        type: int
+      protocol:
+        description:
+          - Protocol of the route.
+        type: str
+        choices: [tcp, http]
+        default: tcp
+      state:
+        description:
+          - Whether the route is to exist. Its rules go with it.
+        type: str
+        choices: [present, absent]
+        default: present
+      frontend:
+        description:
+          - Display name of the frontend whose connections the route takes, in the route's protocol. V(null) detaches
+            it.
+        type: str
+      frontend_id:
+        description:
+          - Id of that frontend. Excludes O(routes[].frontend).
+        type: int
+      weight:
+        description:
+          - Routes of one kind of action are tried by ascending weight, V(0) to V(255). The first whose rules all match
+            is taken.
+        type: int
+      action:
+        description:
+          - What happens to a connection that the rules match. Given whole, and needed for a new route.
+        type: dict
+        suboptions:
+          type:
+            description:
+              - V(farm) leads to another farm, V(reject) ends it. V(redirect) is for V(http) only.
+              - What a service offers is its C(availableRouteActions), so there is no list of choices here.
+            type: str
+          farm:
+            description:
+              - Display name of the farm that V(farm) leads to, in the route's protocol.
+            type: str
+          target:
+            description:
+              - Id of that farm, or the URL of a V(redirect). Excludes O(routes[].action.farm).
+              - "A URL may hold C(${protocol}), C(${domain}), C(${host}), C(${port}), C(${path}) and C(${arguments})."
+            type: str
+          status:
+            description:
+              - HTTP status of a V(redirect) or a V(reject).
+            type: int
+      rules:
+        description:
+          - Conditions that all have to match. The list is whole. What it does not hold is taken away, since one rule
+            too many and a route never matches.
+          - An entry is a rule that is there already when both say the same, or have the same name; the others are
+            changed into what the list says.
+        type: list
+        elements: dict
+        suboptions:
+          display_name:
+            description:
+              - Name of the rule, for people and to find it again when its condition changes.
+            type: str
+          rule_id:
+            description:
+              - Id of an existing rule of this route.
+            type: int
+          field:
+            description:
+              - What to look at, such as V(host), V(uri), V(source), V(header) or V(protocol).
+              - What a service offers is its C(availableRouteRules), so there is no list of choices here.
+            type: str
+          match:
+            description:
+              - How to compare, such as V(is), V(in), V(startswith), V(contains), V(matches) or V(exists).
+            type: str
+          negate:
+            description:
+              - Match what the rule does not describe.
+            type: bool
+          pattern:
+            description:
+              - What to compare with.
+            type: str
+          sub_field:
+            description:
+              - Name of the header, cookie or parameter, where O(routes[].rules[].field) has such.
+            type: str
+  certificates:
+    description:
+      - Certificates to manage. New material under a name takes the place of the old, as M(mailops.ovh_iplb.certificate)
+        tells. A purge never takes one.
+    type: list
+    elements: dict
+    suboptions:
+      display_name:
+        description:
+          - Name of the certificate. New material under the same name takes the place of the old.
+        type: str
+      certificate_id:
+        description:
+          - Id of an existing certificate, to rename or to delete it.
+        type: int
+      state:
+        description:
+          - Whether the certificate is to exist.
+        type: str
+        choices: [present, absent]
+        default: present
+      certificate:
+        description:
+          - The certificate in PEM form. It is the one that is there when their fingerprints are the same.
+        type: str
+      chain:
+        description:
+          - Certificates between this one and the root, in PEM form.
+          - The API does not show it. A changed chain alone is not noticed.
+        type: str
+      key:
+        description:
+          - Private key of O(certificates[].certificate) in PEM form, unencrypted. Needed to upload it; never shown.
+          - Let it come from Ansible Vault, or from a file with P(ansible.builtin.file#lookup).
+        type: str
+  vrack_networks:
+    description: Private networks to manage.
+    type: list
+    elements: dict
+    suboptions:
+      display_name:
+        description:
+          - Name of the private network, by which it is found.
+          - Two networks of one name are an error that lists their ids.
+        type: str
+      vrack_network_id:
+        description:
+          - Id of an existing network, instead of its name; then O(vrack_networks[].display_name) renames it.
+        type: int
+      state:
+        description:
+          - Whether the network is to exist.
+        type: str
+        choices: [present, absent]
+        default: present
+      subnet:
+        description:
+          - The network in CIDR form. Needed for a new network; can not change afterwards.
+        type: str
+      nat_ip:
+        description:
+          - Part of O(vrack_networks[].subnet), in CIDR form, from which the load balancer speaks to the servers.
+            Needed for a new network.
+          - The firewalls of the servers must let it in.
+        type: str
+      vlan:
+        description:
+          - VLAN of the network, V(1) to V(4095), or V(0) for none.
+        type: int
   purge_farms:
     description: Delete farms of the O(purge_protocols) that O(farms) does not list, with their servers.
     type: bool
@@ -290,6 +472,14 @@ options:
     default: false
   purge_frontends:
     description: Delete frontends of the O(purge_protocols) that O(frontends) does not list.
+    type: bool
+    default: false
+  purge_routes:
+    description: Delete routes of the O(purge_protocols) that O(routes) does not list.
+    type: bool
+    default: false
+  purge_vrack_networks:
+    description: Delete private networks that O(vrack_networks) does not list.
     type: bool
     default: false
   purge_protocols:
@@ -368,7 +558,7 @@ plan:
   elements: dict
   contains:
     action: {description: "C(create), C(update) or C(delete).", type: str}
-    kind: {description: "C(farm), C(server) or C(frontend).", type: str}
+    kind: {description: "Its kind, such as C(farm) or C(route).", type: str}
     protocol: {description: Protocol of the object., type: str}
     key: {description: "The object as protocol, zone and name; a server with address and port.", type: str}
     id: {description: "Id of the object, null while it is only planned.", type: int}
@@ -420,7 +610,24 @@ frontends:
   returned: success, when not in check mode
   type: list
   elements: dict
+routes:
+  description: The routes that the task names, with their rules.
+  returned: success, when not in check mode and the task names any
+  type: list
+  elements: dict
+certificates:
+  description: The certificates that the task names; never their keys.
+  returned: success, when not in check mode and the task names any
+  type: list
+  elements: dict
+vrack_networks:
+  description: The private networks that the task names.
+  returned: success, when not in check mode and the task names any
+  type: list
+  elements: dict
 """
+
+import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import desired_load_balancer
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
@@ -430,7 +637,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options imp
     refresh_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import RESOURCES
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import PROTOCOLS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
@@ -438,14 +645,15 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import Nu
 def argument_spec() -> Spec:
     return {
         **connection_options(),
-        "farms": list_of(FARM),
-        "frontends": list_of(FRONTEND),
-        "purge_farms": {"type": "bool", "default": False},
-        "purge_servers": {"type": "bool", "default": False},
-        "purge_frontends": {"type": "bool", "default": False},
+        **{resource.plural: list_of(resource) for resource in RESOURCES if not resource.parent},
+        **{f"purge_{resource.plural}": _switch() for resource in RESOURCES if resource.purge and not resource.owned},
         "purge_protocols": {"type": "list", "elements": "str", "choices": list(PROTOCOLS), "default": ["tcp"]},
         **refresh_options(),
     }
+
+
+def _switch() -> dict[str, t.Any]:
+    return {"type": "bool", "default": False}
 
 
 def main() -> None:

@@ -12,9 +12,9 @@ module: load_balancer_info
 short_description: Read everything about an OVHcloud Load Balancer
 description:
   - Returns the service, its zones, outgoing addresses, waiting changes, traffic quota, recent tasks, farms with their
-    servers and health, and frontends.
-  - Farms, servers and frontends come in the shape of the options of M(mailops.ovh_iplb.load_balancer), so that they can
-    be taken over into a playbook.
+    servers and health, frontends, routes with their rules, certificates and private networks.
+  - What M(mailops.ovh_iplb.load_balancer) manages comes in the shape of its options, so that it can be taken over into
+    a playbook.
 options:
   gather:
     description:
@@ -22,8 +22,8 @@ options:
       - The service itself is always read.
     type: list
     elements: str
-    choices: [nat_ip, pending_changes, quota, tasks, farms, frontends]
-    default: [nat_ip, pending_changes, quota, tasks, farms, frontends]
+    choices: [nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
+    default: [nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
 extends_documentation_fragment:
   - mailops.ovh_iplb.attributes.info
   - mailops.ovh_iplb.connection
@@ -100,6 +100,21 @@ farms:
 frontends:
   description: Frontends of every protocol.
   returned: when O(gather) has V(frontends)
+  type: list
+  elements: dict
+routes:
+  description: Routes of every protocol, with their rules.
+  returned: when O(gather) has V(routes)
+  type: list
+  elements: dict
+certificates:
+  description: Certificates, with fingerprint, names (C(san)), C(expire_date) and C(type); the API never shows a key.
+  returned: when O(gather) has V(certificates)
+  type: list
+  elements: dict
+vrack_networks:
+  description: Private networks.
+  returned: when O(gather) has V(vrack_networks)
   type: list
   elements: dict
 """

@@ -10,7 +10,14 @@ import re
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, child_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    CERTIFICATE,
+    FARM,
+    FRONTEND,
+    ROUTE,
+    VRACK_NETWORK,
+    child_of,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, by_zone, zones_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
 
@@ -88,6 +95,9 @@ PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {
     "tasks": _tasks,
     "farms": lambda api, reader, _service: _objects(api, reader, FARM, "definedFarms"),
     "frontends": lambda api, reader, _service: _objects(api, reader, FRONTEND, "definedFrontends"),
+    "routes": lambda api, reader, _service: _objects(api, reader, ROUTE, "definedRoutes"),
+    "certificates": lambda api, reader, _service: _objects(api, reader, CERTIFICATE),
+    "vrack_networks": lambda api, reader, _service: _objects(api, reader, VRACK_NETWORK),
 }
 
 

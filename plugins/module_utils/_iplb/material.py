@@ -58,7 +58,8 @@ def read_material(certificate: str, where: str) -> Material:
 
 
 def check_key(certificate: str, key: str, where: str) -> None:
-    """:raises InvalidInput: when the key is not that of the certificate."""
+    """:raises InvalidInput: when one of them can not be read, or the key is not that of the certificate."""
+    read_material(certificate, where)
     block = _BLOCK.search(certificate)
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)

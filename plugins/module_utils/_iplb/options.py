@@ -61,6 +61,8 @@ def object_options(resource: Resource) -> Spec:
         spec["protocol"] = {"type": "str", "default": "tcp", "choices": list(resource.protocols)}
     if resource.owned:
         del spec["state"]
+    if resource.replaceable:
+        spec["replace"] = {"type": "bool", "default": False}
     for reference in resource.references:
         holder = spec[reference.within]["options"] if reference.within else spec
         holder[reference.option] = {"type": "str"}

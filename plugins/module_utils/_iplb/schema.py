@@ -96,6 +96,7 @@ FARM = Resource(
         Field("vrack_network_id", "vrackNetworkId", "int", check=checks.check_id),
     ),
     references=(Reference("vrack_network_id", "vrack_network", "vrack_network"),),
+    replaceable=True,
 )
 
 SERVER = Resource(
@@ -188,7 +189,7 @@ RULE = Resource(
         Field("display_name", "displayName", check=checks.check_text),
         Field("field", "field", nullable=False, required=TCP_HTTP),
         Field("match", "match", nullable=False, required=TCP_HTTP),
-        Field("negate", "negate"),
+        _flag("negate", "negate"),
         Field("pattern", "pattern", default="", check=checks.check_text),
         Field("sub_field", "subField", default=""),
     ),

@@ -102,7 +102,8 @@ class Resource:
     which it is deployed: in its field ``zone``, with its ``parent``, with what the named field refers to, or, when
     empty, in every zone of the service. Of two ``exclusive`` lists only one may have members. What is ``owned`` belongs
     to its parent whole: a list of it is all there is to be. What ``cascades`` the API deletes together with its parent.
-    ``purge`` is whether what no entry names may be deleted.
+    ``purge`` is whether what no entry names may be deleted, and what is ``replaceable`` may make room for another one
+    where a field can not change.
     """
 
     kind: str
@@ -119,6 +120,7 @@ class Resource:
     owned: bool = False
     cascades: bool = False
     purge: bool = True
+    replaceable: bool = False
 
     @property
     def id_option(self) -> str:

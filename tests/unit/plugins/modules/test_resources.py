@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Routes, private networks and certificates: their life through the modules, beside what refers to them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.material import fingerprint_of
+
+from simulator.pki import Authority
+from simulator.state import GIVEN_CERTIFICATE
+from unit.plugins.modules.harness import Service, Values
+
+AUTHORITY = Authority()
+
+WEB: Values = {
+    "farms": [{"display_name": name, "protocol": "http", "zone": "gra", "port": 80} for name in ("web", "files")],
+    "frontends": [
+        {"display_name": "web", "protocol": "http", "zone": "gra", "port": "80", "default_farm": "web"},
+        {"display_name": "tls", "protocol": "http", "zone": "gra", "port": "443", "ssl": True, "default_farm": "web"},
+    ],
+}
+ROUTE: Values = {
+    "display_name": "files",
+    "protocol": "http",
+    "frontend": "web",
+    "weight": 5,
+    "action": {"type": "farm", "farm": "files"},
+    "rules": [
+        {"field": "uri", "match": "startswith", "pattern": "/files/"},
+        {"field": "header", "match": "exists", "sub_field": "Authorization"},
+    ],
+}
+
+
+@pytest.fixture
+def web(service: Service) -> Service:
+    service.run("load_balancer", **WEB)
+    service.forget()
+    return service
+
+
+def kinds(result: Values) -> list[tuple[str, str]]:
+    return [(operation["action"], operation["kind"]) for operation in result["plan"]]
+
+
+# Routes
+
+
+def test_a_route_is_made_with_its_rules_and_changed_and_deleted_with_them(web: Service) -> None:
+    planned = web.run("route", check=True, **ROUTE)
+    made = web.run("route", **ROUTE)
+    assert kinds(planned) == kinds(made) == [("create", "route"), ("create", "rule"), ("create", "rule")]
+    assert made["refreshed_zones"] == ["gra"]
+    assert not web.run("route", **ROUTE)["changed"]
+    stored = web.only("http/route")
+    farms = {item["displayName"]: item["farmId"] for item in web.staged("http/farm")}
+    assert stored["action"]["target"] == str(farms["files"])
+    changed = web.run("route", **{**ROUTE, "rules": [{"field": "uri", "match": "startswith", "pattern": "/f/"}]})
+    assert kinds(changed) == [("update", "rule"), ("delete", "rule")]
+    assert [rule["pattern"] for rule in web.api("GET", f"http/route/{stored['routeId']}")["rules"]] == ["/f/"]
+    assert web.run("route", display_name="files", protocol="http", weight=None)["changed"]
+    gone = web.run("route", display_name="files", protocol="http", state="absent")
+    assert kinds(gone) == [("delete", "route")]
+    assert web.staged("http/route") == []
+
+
+def test_a_renamed_rule_is_the_same_rule(web: Service) -> None:
+    named = {"display_name": "path", "field": "uri", "match": "startswith", "pattern": "/files/"}
+    web.run("route", **{**ROUTE, "rules": [named]})
+    changed = web.run("route", **{**ROUTE, "rules": [{**named, "pattern": "/downloads/"}]})
+    assert kinds(changed) == [("update", "rule")]
+
+
+def test_a_route_without_rules_is_refused(web: Service) -> None:
+    message = web.fail("route", **{**ROUTE, "rules": []})
+    assert "rules is empty, and a route without rules has no effect" in message
+
+
+def test_a_farm_and_a_frontend_stay_while_a_route_needs_them(web: Service) -> None:
+    web.run("route", **ROUTE)
+    web.forget()
+    for module, name in (("farm", "files"), ("frontend", "web")):
+        message = web.fail(module, display_name=name, protocol="http", state="absent")
+        assert f"{module} http/gra/{name} can not be deleted: it is what route http/files" in message
+    assert web.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frontend": "nowhere"}, 'route "files": frontend "nowhere" is not the name of a http frontend'),
+        ({"action": {"type": "farm", "farm": "none"}}, 'action.farm "none" is not the name of a http farm'),
+        ({"action": {"type": "reject", "farm": "web"}}, "action.farm goes with action.type: farm only"),
+        (
+            {"action": {"type": "farm", "farm": "web", "target": "1"}},
+            "action.farm and action.target exclude each other",
+        ),
+        ({"action": {"type": "farm", "target": "99"}}, "action.target 99 is not a http farm of this service"),
+        ({"weight": 256}, "weight: 256 is out of range; the weight of a route is 0 (first) to 255"),
+    ],
+)
+def test_a_route_that_can_not_be_is_refused_before_anything_is_written(
+    web: Service, change: Values, message: str
+) -> None:
+    assert message in web.fail("route", **{**ROUTE, **change})
+    assert web.writes() == []
+
+
+def test_one_task_declares_all_and_a_purge_takes_routes(web: Service) -> None:
+    web.run("route", **{**ROUTE, "display_name": "by hand"})
+    made = web.run("load_balancer", **WEB, routes=[ROUTE], purge_routes=True, purge_protocols=["http"])
+    assert kinds(made) == [("create", "route"), ("create", "rule"), ("create", "rule"), ("delete", "route")]
+    again = web.run("load_balancer", **WEB, routes=[ROUTE], purge_routes=True, purge_protocols=["http"])
+    assert not again["changed"]
+    told = web.run("load_balancer_info", gather=["routes"])["routes"]
+    assert [(item["display_name"], len(item["rules"])) for item in told] == [("files", 2)]
+
+
+# Private networks
+
+
+def test_a_network_is_used_by_name_and_stays_while_a_farm_needs_it(service: Service) -> None:
+    service.simulator.reset(vrack="active")
+    network = {"display_name": "mail", "subnet": "10.9.0.0/16", "nat_ip": "10.9.1.0/24"}
+    farm = {"display_name": "smtp", "zone": "gra", "port": 25, "vrack_network": "mail"}
+    task: Values = {"vrack_networks": [network], "farms": [farm], "refresh": False}
+    made = service.run("load_balancer", **task)
+    assert kinds(made) == [("create", "vrack_network"), ("create", "farm")]
+    assert not service.run("load_balancer", **task)["changed"]
+    assert "subnet can not change" in service.fail("vrack_network", **{**network, "subnet": "10.8.0.0/16"})
+    assert "can not be deleted: it is what farm tcp/gra/smtp" in service.fail(
+        "vrack_network", display_name="mail", state="absent"
+    )
+    service.run("farm", display_name="smtp", vrack_network=None, refresh=False)
+    gone = service.run("vrack_network", display_name="mail", state="absent", refresh=False)
+    assert kinds(gone) == [("delete", "vrack_network")]
+
+
+# Certificates
+
+
+def certificate(*names: str, days: int = 60, **options: object) -> Values:
+    issued = AUTHORITY.issue(*names, days=days)
+    return {"display_name": "mail", "certificate": issued.certificate, "key": issued.key, **options}
+
+
+def uploaded(service: Service) -> list[Values]:
+    return [item for item in service.staged("ssl") if item["id"] != GIVEN_CERTIFICATE]
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256", "sha1_colons", "sha256_colons"])
+def test_the_same_material_is_uploaded_once(web: Service, form: str) -> None:
+    web.simulator.switch(certificate_fingerprint=form)
+    task = certificate("mail.example.com")
+    assert kinds(web.run("certificate", check=True, **task)) == [("create", "certificate")]
+    assert uploaded(web) == []
+    assert kinds(web.run("certificate", **task)) == [("create", "certificate")]
+    assert not web.run("certificate", **task)["changed"]
+    assert len(uploaded(web)) == 1
+    assert task["key"].splitlines()[1] not in web.output
+
+
+def test_a_renewal_repoints_makes_live_and_only_then_deletes(web: Service) -> None:
+    web.run("certificate", **certificate("mail.example.com", days=30))
+    web.run("frontend", display_name="tls", protocol="http", default_ssl="mail")
+    (old,) = uploaded(web)
+    web.forget()
+    task = certificate("mail.example.com", "smtp.example.com", days=90)
+    planned = web.run("certificate", check=True, **task)
+    made = web.run("certificate", **task)
+    assert kinds(made) == [("create", "certificate"), ("update", "frontend"), ("delete", "certificate")]
+    assert kinds(planned) == kinds(made)
+    (new,) = uploaded(web)
+    assert web.staged("http/frontend")[1]["defaultSslId"] == new["id"]
+    order = [write.partition("/")[0] if "refresh" not in write else write for write in web.writes()]
+    assert order == ["POST ssl", "PUT http", "POST refresh", "DELETE ssl", "POST refresh"]
+    assert not web.run("certificate", **task)["changed"]
+    assert old["id"] != new["id"]
+
+
+def test_a_renewal_that_is_cut_is_finished_by_the_next_run(web: Service) -> None:
+    web.run("certificate", **certificate("mail.example.com", days=30))
+    web.run("frontend", display_name="tls", protocol="http", default_ssl="mail")
+    task = certificate("mail.example.com", days=90)
+    web.simulator.switch(task_outcome="error")
+    web.fail("certificate", **task)
+    assert len(uploaded(web)) == 2
+    web.simulator.switch(task_outcome="done")
+    assert kinds(web.run("certificate", **task)) == [("delete", "certificate")]
+    assert len(uploaded(web)) == 1
+
+
+def test_without_refresh_both_certificates_stay(web: Service) -> None:
+    web.run("certificate", **certificate("mail.example.com", days=30))
+    task = certificate("mail.example.com", days=90)
+    assert kinds(web.run("certificate", **task, refresh=False)) == [("create", "certificate")]
+    assert len(uploaded(web)) == 2
+    assert kinds(web.run("certificate", **task)) == [("delete", "certificate")]
+
+
+def test_a_certificate_whose_names_are_not_all_in_the_new_one_stays(web: Service) -> None:
+    web.run("certificate", **certificate("mail.example.com", "imap.example.com", days=30))
+    made = web.run("certificate", **certificate("mail.example.com", days=90))
+    assert kinds(made) == [("create", "certificate")]
+    assert "stays beside the new one: the new one has not its names: imap.example.com" in web.output
+    assert len(uploaded(web)) == 2
+
+
+def test_a_certificate_that_expires_earlier_is_refused(web: Service) -> None:
+    web.run("certificate", **certificate("mail.example.com", days=90))
+    web.forget()
+    assert "expires on" in web.fail("certificate", **certificate("mail.example.com", days=30))
+    assert web.writes() == []
+
+
+def test_a_certificate_that_somebody_uses_meanwhile_stays(web: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between our read and our deletion another frontend may be led to the old certificate."""
+    web.run("certificate", **certificate("mail.example.com", days=30))
+    (old,) = uploaded(web)
+    frontend = next(item for item in web.staged("http/frontend") if item["displayName"] == "web")
+    path = f"http/frontend/{frontend['frontendId']}"
+    from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
+
+    refresh = Refresher.refresh
+
+    def meanwhile(refresher: Refresher, *arguments: object) -> None:
+        refresh(refresher, *arguments)  # type: ignore[arg-type]
+        web.api("PUT", path, {"defaultSslId": old["id"]})
+
+    monkeypatch.setattr(Refresher, "refresh", meanwhile)
+    made = web.run("certificate", **certificate("mail.example.com", days=90))
+    assert kinds(made) == [("create", "certificate")]
+    assert f"({old['id']}) stays: http/gra/web uses it again" in web.output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"certificate": "no certificate"}, "certificate is not in PEM form"),
+        ({"key": AUTHORITY.issue("other.example.com").key}, "key is not the one of this certificate"),
+        ({"key": "-----BEGIN PRIVATE KEY-----\nTk8=\n-----END PRIVATE KEY-----"}, "key can not be read"),
+        ({"key": None}, "key can not be null"),
+    ],
+)
+def test_material_that_does_not_fit_is_refused_and_never_shown(web: Service, change: Values, message: str) -> None:
+    task = {**certificate("mail.example.com"), **change}
+    assert message in web.fail("certificate", **task)
+    assert web.writes() == []
+    assert "PRIVATE KEY" not in web.output
+
+
+@pytest.mark.parametrize("text", ["", None, "md5:00", "0" * 39, "zz" * 20])
+def test_an_unknown_form_of_fingerprint_is_none(text: str | None) -> None:
+    assert fingerprint_of(text) is None

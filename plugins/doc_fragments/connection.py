@@ -54,6 +54,20 @@ options:
       - A creation whose answer was lost is never repeated blindly; the object is looked for first.
     type: int
     default: 5
+  concurrency:
+    description:
+      - Calls that are made at once, V(1) to V(20). Without it, the environment variable E(OVH_IPLB_CONCURRENCY), then
+        V(10).
+    type: int
+  bulk_reads:
+    description:
+      - With V(auto), lists are asked for whole objects instead of ids, which saves a call for each object. Such answers
+        may come from a cache, so what is built on them is compared with single reads, before anything is written and in
+        part in each run; the first answer that is not right turns them off for the run.
+      - With V(never), every object is read by itself.
+      - Without it, the environment variable E(OVH_IPLB_BULK_READS), then V(auto).
+    type: str
+    choices: [auto, never]
 requirements:
   - ovh >= 1.2.0 (Python library)
 """

@@ -151,8 +151,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _read(self, service_name: str) -> Values:
         if OVH_IMPORT_ERROR:
             raise AnsibleParserError(missing_required_lib("ovh"))
-        api = Api(find_settings({name: self._connection_option(name) for name in connection_options()}))
-        return gather(api, Reader(api, service_name), ["farms"])
+        settings = find_settings({name: self._connection_option(name) for name in connection_options()})
+        api = Api(settings)
+        return gather(api, Reader(api, service_name, settings.bulk_reads), ["farms"])
 
     def _connection_option(self, name: str) -> t.Any:
         value = self.get_option(name)

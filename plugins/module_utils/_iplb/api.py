@@ -15,6 +15,7 @@ import contextlib
 import os
 import random
 import re
+import threading
 import time
 import traceback
 import typing as t
@@ -36,7 +37,7 @@ except (configparser.Error, UnicodeDecodeError):
     # python-ovh reads ovh.conf while it is imported, and its error shows the lines, secrets and all. find_settings
     # reads the same files before anything else, and says what is wrong.
     OVH_IMPORT_ERROR = None
-CONCURRENCY = 5  # OVHcloud's staff advise 60 calls a minute per consumer key (ovh/python-ovh issue 81)
+NOT_STARTED = object()
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 30.0
@@ -118,8 +119,7 @@ class Api:
         self._client = _make_client(settings)
 
     def get(self, path: str, **query: t.Any) -> t.Any:
-        arguments = {key: value for key, value in query.items() if value is not None}
-        return self._call("GET", path + (f"?{urlencode(arguments)}" if arguments else ""))
+        return self._call("GET", _with_query(path, query))
 
     def get_many(self, paths: t.Sequence[str]) -> list[t.Any]:
         """Answers in the order of ``paths``, read with bounded concurrency.
@@ -127,10 +127,44 @@ class Api:
         Never the first call of a run: python-ovh fetches the server's time and the OAuth2 token with the first one,
         and threads would each fetch their own.
         """
-        if len(paths) < 2:
-            return [self.get(path) for path in paths]
-        with ThreadPoolExecutor(max_workers=CONCURRENCY) as pool:
-            return list(pool.map(self.get, paths))
+        return self.map(self.get, paths)
+
+    def map(self, call: t.Callable[[t.Any], t.Any], items: t.Sequence[t.Any]) -> list[t.Any]:
+        """Results in the order of ``items``, with bounded concurrency.
+
+        :raises ApiError: the first failure, once everything that is under way has ended.
+        """
+        outcomes = self.each(call, items)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return outcomes
+
+    def each(self, call: t.Callable[[t.Any], t.Any], items: t.Sequence[t.Any]) -> list[t.Any]:
+        """For each item its result, or the exception that it ended with, or NOT_STARTED after another's failure."""
+        failed = threading.Event()
+
+        def attempt(item: t.Any) -> t.Any:
+            if failed.is_set():
+                return NOT_STARTED
+            try:
+                return call(item)
+            except Exception as error:
+                failed.set()
+                return error
+
+        if len(items) < 2:
+            return [attempt(item) for item in items]
+        with ThreadPoolExecutor(max_workers=min(self._settings.concurrency, len(items))) as pool:
+            return list(pool.map(attempt, items))
+
+    def get_page(
+        self, path: str, headers: dict[str, str], query: dict[str, t.Any] | None = None
+    ) -> tuple[t.Any, int | None]:
+        """A list asked for with these headers, and how many elements the API says that it has, where it does."""
+        answer = self._request("GET", _with_query(path, query or {}), None, headers)
+        total = answer.headers.get("X-Pagination-Elements", "")
+        return _json(answer, f"GET {path}"), int(total) if total.isdigit() else None
 
     def put(self, path: str, body: dict[str, t.Any]) -> None:
         self._call("PUT", path, body)
@@ -144,14 +178,21 @@ class Api:
         self._call("DELETE", path)
 
     def _call(self, method: str, path: str, body: dict[str, t.Any] | None = None) -> t.Any:
-        """The JSON of the answer. Repeats what is safe to repeat, see RETRIED_STATUSES."""
+        """The JSON of the answer."""
+        answer = self._request(method, path, body)
+        return None if answer is None else _json(answer, f"{method} {path}")
+
+    def _request(
+        self, method: str, path: str, body: dict[str, t.Any] | None, headers: dict[str, str] | None = None
+    ) -> t.Any:
+        """The answer, or None to a deletion of what is gone. Repeats what is safe to repeat, see RETRIED_STATUSES."""
         call = f"{method} {path}"
         uncertain = False
         round_number = 0
         while True:
-            answer, failure = self._attempt(method, path, body, call)
+            answer, failure = self._attempt(method, path, body, call, headers)
             if failure is None:
-                return _json(answer, call)
+                return answer
             if uncertain and method == "DELETE" and failure.status == 404:
                 return None
             if failure.status is not None and failure.status not in RETRIED_STATUSES:
@@ -168,7 +209,7 @@ class Api:
             round_number += 1
 
     def _attempt(
-        self, method: str, path: str, body: dict[str, t.Any] | None, call: str
+        self, method: str, path: str, body: dict[str, t.Any] | None, call: str, headers: dict[str, str] | None
     ) -> tuple[t.Any, ApiError | None]:
         """One request: its answer (None if there was none), and what was wrong with it.
 
@@ -176,7 +217,7 @@ class Api:
         as exceptions of its own.
         """
         try:
-            answer = self._client.raw_call(method, path, data=body)
+            answer = self._client.raw_call(method, path, data=body, headers=headers)
         except ovh.exceptions.OAuth2FailureError as error:
             status = _token_status(error)
             if status in RETRIED_STATUSES:
@@ -200,6 +241,11 @@ class Api:
         except requests.RequestException as error:
             raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
         return answer, None if answer.status_code < 300 else error_from(answer, call)
+
+
+def _with_query(path: str, query: dict[str, t.Any]) -> str:
+    arguments = {key: value for key, value in query.items() if value is not None}
+    return path + (f"?{urlencode(arguments)}" if arguments else "")
 
 
 def _token_status(error: Exception) -> int | None:

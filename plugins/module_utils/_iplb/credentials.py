@@ -22,6 +22,9 @@ AUTH_FORMS: tuple[tuple[str, ...], ...] = (
 # Strongest last, the order in which configparser reads them (python-ovh config.py).
 CONFIG_FILES = ("/etc/ovh.conf", "~/.ovh.conf", "./ovh.conf")
 
+CONCURRENCY_LIMIT = 20
+BULK_READS = ("auto", "never")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -31,6 +34,8 @@ class Settings:
     credentials: dict[str, str] = field(repr=False)
     timeout: float = 60.0
     retries: int = 5
+    concurrency: int = 10
+    bulk_reads: bool = True
 
 
 def find_settings(
@@ -65,7 +70,13 @@ def find_settings(
     retries = Settings.retries if options.get("retries") is None else int(options["retries"])
     if retries < 0:
         raise InvalidInput(f"retries: {retries} must be 0 or more")
-    return Settings(endpoint, _pick_credentials(sources), timeout, retries)
+    concurrency = Settings.concurrency if options.get("concurrency") is None else int(options["concurrency"])
+    if not 1 <= concurrency <= CONCURRENCY_LIMIT:
+        raise InvalidInput(f"concurrency: {concurrency} is out of range; use 1 to {CONCURRENCY_LIMIT} calls at once")
+    bulk_reads = options.get("bulk_reads") or "auto"
+    if bulk_reads not in BULK_READS:
+        raise InvalidInput(f'bulk_reads: "{bulk_reads}" is not one of {", ".join(BULK_READS)}')
+    return Settings(endpoint, _pick_credentials(sources), timeout, retries, concurrency, bulk_reads == "auto")
 
 
 def _read_config(paths: t.Sequence[str]) -> configparser.RawConfigParser:

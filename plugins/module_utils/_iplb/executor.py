@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import typing as t
 from dataclasses import replace
+from itertools import groupby
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, LostAnswer
@@ -37,9 +38,19 @@ class Executor:
         self.done: list[Values] = []
 
     def run(self, operations: t.Sequence[Operation]) -> None:
-        """:raises ApiError: at the first operation that fails; ``done`` then tells how far it came."""
-        for operation in operations:
-            self.done.append(operation.report(self._carry_out_in_turn(operation)))
+        """Stage by stage; the operations of one at once, as many as may be.
+
+        :raises ApiError: after the first failure, once what was under way has ended; ``done`` tells how far it came.
+        """
+        for _stage, group in groupby(operations, key=lambda operation: operation.stage):
+            stage = list(group)
+            outcomes = self._api.each(self._carry_out_in_turn, stage)
+            self.done += [
+                operation.report(outcome) for operation, outcome in zip(stage, outcomes) if isinstance(outcome, int)
+            ]
+            for outcome in outcomes:
+                if isinstance(outcome, Exception):
+                    raise outcome
 
     def id_of(self, ref: Ref) -> int:
         return ref.id or self._ids[ref.kind, ref.protocol, ref.key]
@@ -108,12 +119,9 @@ class Executor:
         return None
 
     def _is_ours(self, operation: Operation, identifier: int) -> bool:
-        """Whether this run created that object by an earlier operation."""
-        return any(
-            (report["kind"], report["protocol"], report["id"])
-            == (operation.resource.kind, operation.protocol or None, identifier)
-            for report in self.done
-        )
+        """Whether this run created that object by another operation, of an earlier stage or at the same time."""
+        mine = (operation.resource.kind, operation.protocol)
+        return any(key[:2] == mine and known == identifier for key, known in list(self._ids.items()))
 
     def _body(self, operation: Operation) -> Values:
         values = {

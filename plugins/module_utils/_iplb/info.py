@@ -20,6 +20,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, by_zone, zones_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import sample_agrees
 
 
 def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
@@ -33,6 +34,15 @@ def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
         if part in parts:
             result[part] = read(api, reader, service)
     return result
+
+
+def _proved(reader: Reader, read: t.Callable[[], list[Observed]]) -> list[Observed]:
+    """Objects, of which a few are read again singly where the list came whole."""
+    found = read()
+    if not reader.lists.used or sample_agrees(found, reader):
+        return found
+    reader.lists.distrust()
+    return read()
 
 
 def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
@@ -60,9 +70,10 @@ def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
 def _objects(api: Api, reader: Reader, resource: Resource, listing: str = "") -> list[Values]:
     """All objects of a kind, with their children."""
     protocols = _protocols(api, reader, listing) if listing else set(resource.protocols)
-    found = reader.objects(resource, protocols & set(resource.protocols))
+    found = _proved(reader, lambda: reader.objects(resource, protocols & set(resource.protocols)))
     child = child_of(resource)
-    children = reader.children(child, [item.identity for item in found]) if child else []
+    owners = [item.identity for item in found]
+    children = _proved(reader, lambda: reader.children(child, owners)) if child else []
     return [_told(item, child, children) for item in found]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import env_fallback
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import BULK_READS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import child_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
     NO_PROTOCOL,
@@ -33,6 +34,12 @@ def connection_options() -> Spec:
         "access_token": {"type": "str", "no_log": True},
         "timeout": {"type": "float", "default": 60.0},
         "retries": {"type": "int", "default": 5},
+        "concurrency": {"type": "int", "fallback": (env_fallback, ["OVH_IPLB_CONCURRENCY"])},
+        "bulk_reads": {
+            "type": "str",
+            "choices": list(BULK_READS),
+            "fallback": (env_fallback, ["OVH_IPLB_BULK_READS"]),
+        },
     }
 
 

@@ -115,6 +115,17 @@ class End:
         return self.ref.id
 
 
+class Absence(t.NamedTuple):
+    """A list on whose silence a plan is built: what it does not hold is made, or is not there to be deleted.
+
+    ``parent_id`` is 0 for what has no parent.
+    """
+
+    kind: str
+    protocol: str
+    parent_id: int
+
+
 @dataclass
 class Plan:
     """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be.
@@ -128,6 +139,7 @@ class Plan:
     ends: list[End]
     successors: list[Ref] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    absences: set[Absence] = field(default_factory=set)
 
     def phases(self) -> list[list[Operation]]:
         """The operations between two refreshes: those of a later phase take away what must not be live any more."""

@@ -18,7 +18,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired imp
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.identity import Family, Pair, match
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import key_of
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, Ref
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, End, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import (
     held,
     is_new,
@@ -34,7 +34,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement
     like,
     replacements,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import RESOURCES, child_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import RESOURCES, child_of, referrers
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
     ALL_ZONES,
@@ -78,6 +78,7 @@ class _Planner:
         self._later: list[Operation] = []
         self._successors: dict[tuple[str, str, int | None], Ref] = {}
         self._notices: list[str] = []
+        self._absences: set[Absence] = set()
 
     def plan(self) -> Plan:
         for resource in RESOURCES:
@@ -87,8 +88,14 @@ class _Planner:
                 self._plan_objects(resource)
         gone = [operation for resource in reversed(RESOURCES) for operation in self._out[resource.kind]]
         self._check_unused(gone + self._later)
-        successors = list(self._successors.values())
-        return Plan(self._in + gone + self._later, frozenset(self._zones), self._ends, successors, self._notices)
+        return Plan(
+            self._in + gone + self._later,
+            frozenset(self._zones),
+            self._ends,
+            list(self._successors.values()),
+            self._notices,
+            self._absences,
+        )
 
     # Objects and their children
 
@@ -103,10 +110,14 @@ class _Planner:
                 old = self._succeed(replaced[place], end) if place in replaced else None
                 self._parents.setdefault(resource.kind, []).append(_Parent(wanted, end, found, old))
             elif found is None:
+                self._note_absence(resource, wanted.protocol)
                 # What an earlier run deleted may not be live yet: the zones where it was are the task's all the same.
                 self._zones_of(wanted.zone or ALL_ZONES)
         if resource.kind in self._desired.purge:
             self._zones_of(ALL_ZONES)
+            for protocol in resource.protocols:
+                if self._desired.purges(resource, protocol):
+                    self._note_absence(resource, protocol)
         succeeded = [item.old for item in replaced.values() if not item.stays]
         going = [item for item in self._to_go(pairs, existing) if item not in succeeded]
         for item in going:
@@ -153,10 +164,13 @@ class _Planner:
         for entry, child in pairs:
             if entry.present:
                 self._object(resource, entry, child, end)
+            elif child is None:
+                self._note_absence(resource, end.protocol, end.id)
         named = {child.id for _entry, child in pairs if child}
         going = {child.id for entry, child in pairs if child and not entry.present}
         if purges:
             going |= {child.id for child in existing} - named
+            self._note_absence(resource, end.protocol, end.id)
         for child in existing:
             if child.id in going:
                 self._delete(child, end.key, end.values, end.zones, end.ref)
@@ -205,6 +219,8 @@ class _Planner:
         if parent:
             siblings = self._snapshot.children(resource, wanted.protocol, parent.id)
         known = frozenset(item.id for item in siblings if item.protocol == wanted.protocol)
+        if not parent or parent.id:
+            self._note_absence(resource, wanted.protocol, parent.id if parent else None)
         self._in.append(
             Operation(
                 "create",
@@ -303,13 +319,22 @@ class _Planner:
             parent.ref if parent else None,
         )
 
+    def _note_absence(self, resource: Resource, protocol: str, parent_id: int | None = None) -> None:
+        if parent_id or not resource.parent:
+            self._absences.add(Absence(resource.kind, protocol, parent_id or 0))
+
     # Going
 
     def _delete_with_children(self, found: Observed, phase: int = 0) -> None:
         child = child_of(found.resource)
         end = self._end(found.resource, found.protocol, found.values, None, found.id, None)
         self._zones.update(end.zones)
+        for other, _reference in referrers(found.resource.kind):
+            for protocol in other.protocols:
+                if protocol == found.protocol or found.protocol not in other.protocols:
+                    self._note_absence(other, protocol)
         if child and not child.cascades:
+            self._note_absence(child, found.protocol, found.id)
             for item in self._snapshot.children(child, found.protocol, found.id):
                 self._delete(item, end.key, found.values, end.zones, end.ref, phase)
         self._delete(found, "", None, end.zones, None, phase)

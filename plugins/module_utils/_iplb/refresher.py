@@ -192,15 +192,14 @@ class Refresher:
         """
         since = self._last_refresh()
         deadline = _Deadline(self._timeout)
+        waiting = list(farms)
         while True:
-            ill = [
-                f"{server.values['address']}: {trouble}"
-                for server in self._reader.servers(farms)
-                for trouble in [_trouble(server, since)]
-                if trouble
-            ]
+            found = [(server, _trouble(server, since)) for server in self._reader.servers(waiting)]
+            ill = [f"{server.values['address']}: {trouble}" for server, trouble in found if trouble]
             if not ill:
                 return
+            # Whoever is proven need not be read again.
+            waiting = sorted({(server.protocol, server.parent_id or 0) for server, trouble in found if trouble})
             if not deadline.sleep():
                 raise NotHealthy(
                     f"not healthy after {self._timeout:g} s: {'; '.join(ill)}. The configuration is live; check that "

@@ -31,11 +31,13 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
     FARM,
     FRONTEND,
     RESOURCES,
+    SERVER,
     child_of,
     referrers,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed, peers_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 # Kinds whose list stands in every result.
@@ -115,7 +117,7 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
     # Credentials from the environment or ovh.conf must not be shown either.
     module.no_log_values.update(value for name, value in settings.credentials.items() if name != "client_id")
     api = Api(settings)
-    return api, Reader(api, service_name)
+    return api, Reader(api, service_name, settings.bulk_reads)
 
 
 def fail(module: NullAwareModule, error: IplbError, result: Values) -> None:
@@ -133,8 +135,7 @@ class _Run:
     def run(self) -> None:
         if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
             raise InvalidInput("wait_for_healthy needs refresh: true and wait: true; health is that of the live state")
-        snapshot = self._reader.snapshot(self._scope())
-        plan = self._plan(snapshot)
+        snapshot, plan = self._read_and_plan()
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
@@ -147,6 +148,22 @@ class _Run:
         self._check(plan, snapshot, foreign, zones)
         self._describe(plan, foreign, zones)
         self._carry_out(plan, snapshot, zones)
+
+    def _read_and_plan(self) -> tuple[Snapshot, Plan]:
+        """What is there and what to do about it. What bulk reads said is proved, or everything is read again singly."""
+        try:
+            snapshot = self._reader.snapshot(self._scope())
+            plan = self._plan(snapshot)
+            if not self._reader.lists.used or is_confirmed(plan, snapshot, self._reader):
+                return snapshot, plan
+            self._module.warn("bulk answers of the API were not up to date: everything was read singly instead")
+        except InvalidInput:
+            # What does not exist may be missing from a stale list only.
+            if not self._reader.lists.used:
+                raise
+        self._reader.lists.distrust()
+        snapshot = self._reader.snapshot(self._scope())
+        return snapshot, self._plan(snapshot)
 
     def _plan(self, snapshot: Snapshot) -> Plan:
         plan = make_plan(self._desired, snapshot)
@@ -191,6 +208,8 @@ class _Run:
                 self._module.warn(f"two frontends listen on the same port: {clash}; remove or disable one")
 
     def _check_drains(self, plan: Plan, snapshot: Snapshot) -> None:
+        if self._reader.lists.used:
+            self._reader.renew(snapshot, SERVER, peers_of(plan.operations, SERVER, snapshot))
         unsafe = unsafe_drains(plan, snapshot)
         if unsafe:
             raise InvalidInput(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api, segment
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.lists import Lists
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     FARM,
     FRONTEND,
@@ -99,9 +100,10 @@ class Scope:
 class Reader:
     """Reads one service."""
 
-    def __init__(self, api: Api, service_name: str) -> None:
+    def __init__(self, api: Api, service_name: str, bulk: bool = False) -> None:
         self._api = api
         self._name = service_name
+        self.lists = Lists(api, bulk)
         self.root = f"/ipLoadbalancing/{segment(service_name)}"
 
     def snapshot(self, scope: Scope) -> Snapshot:
@@ -179,43 +181,38 @@ class Reader:
         """Servers of these farms (protocol, id), with their health."""
         return self.children(SERVER, farms)
 
-    def _list(self, resource: Resource, owners: t.Sequence[tuple[str, int | None]]) -> list[Observed]:
-        paths = [self.path(resource, *owner) for owner in owners]
-        lists = self._api.get_many(paths)
-        items = [
-            (*owner, f"{path}/{item}", item) for owner, path, ids in zip(owners, paths, lists) for item in sorted(ids)
-        ]
-        answers = self._read([path for _protocol, _parent, path, _item in items])
-        return [
-            observed(resource, protocol, item, answer, parent_id)
-            for (protocol, parent_id, _path, item), answer in zip(items, answers)
+    def ids(self, owners: t.Sequence[tuple[Resource, str, int | None]]) -> list[list[int]]:
+        """The plain lists of these kinds, protocols and parents."""
+        return self.lists.ids([self.path(*owner) for owner in owners])
+
+    def singly(self, items: t.Sequence[Observed]) -> list[Values | None]:
+        """These objects, each read by itself; None for what is gone."""
+        paths = [self.path(item.resource, item.protocol, item.parent_id) for item in items]
+        return self.lists.objects([f"{path}/{item.id}" for path, item in zip(paths, items)])
+
+    def renew(self, snapshot: Snapshot, resource: Resource, items: t.Sequence[Observed]) -> None:
+        """Read these objects of a kind again, each by itself, and leave out those that are gone."""
+        now = {
+            item.identity: observed(resource, item.protocol, {resource.id_api: item.id, **answer}, item.parent_id)
+            for item, answer in zip(items, self.singly(items))
             if answer is not None
+        }
+        others = [item for item in snapshot.of(resource) if item not in items]
+        snapshot.objects[resource.kind] = [*others, *now.values()]
+
+    def _list(self, resource: Resource, owners: t.Sequence[tuple[str, int | None]]) -> list[Observed]:
+        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners])
+        return [
+            observed(resource, protocol, answer, parent_id)
+            for (protocol, parent_id), objects in zip(owners, answers)
+            for answer in objects
         ]
 
-    def _read(self, paths: t.Sequence[str]) -> list[Values | None]:
-        """Objects, with None for one that somebody deleted after it was listed."""
-        try:
-            return self._api.get_many(paths)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-        return [self._read_one(path) for path in paths]
 
-    def _read_one(self, path: str) -> Values | None:
-        try:
-            return self._api.get(path)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-
-
-def observed(
-    resource: Resource, protocol: str, identifier: int, answer: Values, parent_id: int | None = None
-) -> Observed:
+def observed(resource: Resource, protocol: str, answer: Values, parent_id: int | None = None) -> Observed:
     """An object from the API's answer about it."""
     values, facts = from_api(resource, protocol, answer), facts_from_api(resource, answer)
-    return Observed(resource, protocol, identifier, values, parent_id, facts)
+    return Observed(resource, protocol, answer[resource.id_api], values, parent_id, facts)
 
 
 def zones_of(service: Values) -> list[str]:

@@ -174,7 +174,7 @@ def test_a_renewal_repoints_makes_live_and_only_then_deletes(web: Service) -> No
     assert kinds(made) == [("create", "certificate"), ("update", "frontend"), ("delete", "certificate")]
     assert kinds(planned) == kinds(made)
     (new,) = uploaded(web)
-    assert web.staged("http/frontend")[1]["defaultSslId"] == new["id"]
+    assert {item["displayName"]: item["defaultSslId"] for item in web.staged("http/frontend")}["tls"] == new["id"]
     order = [write.partition("/")[0] if "refresh" not in write else write for write in web.writes()]
     assert order == ["POST ssl", "PUT http", "POST refresh", "DELETE ssl", "POST refresh"]
     assert not web.run("certificate", **task)["changed"]

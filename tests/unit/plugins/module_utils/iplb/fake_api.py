@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import NOT_STARTED, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, LostAnswer
 
 from unit.plugins.module_utils.iplb.api_model import MODELS, PROBE, PROTOCOLS, Model
@@ -93,8 +93,15 @@ class FakeApi(Api):
 
     # The transport
 
-    def get_many(self, paths: Sequence[str]) -> list[Any]:
-        return [self.get(path) for path in paths]
+    def each(self, call: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """One after the other, so that what gets lost is the same in each run."""
+        outcomes: list[Any] = []
+        for item in items:
+            try:
+                outcomes.append(call(item))
+            except Exception as error:
+                return [*outcomes, error, *[NOT_STARTED] * (len(items) - len(outcomes) - 1)]
+        return outcomes
 
     def _call(self, method: str, path: str, body: Values | None = None) -> Any:
         root = f"/ipLoadbalancing/{SERVICE}"

@@ -341,10 +341,10 @@ def test_an_object_that_was_not_there_to_delete_is_an_error(server: Server, api:
 
 
 def test_many_are_read_at_once_but_not_too_many_and_in_order(server: Server, api: Api) -> None:
-    server.gate = threading.Barrier(_api.CONCURRENCY)
-    paths = [f"/{number}" for number in range(4 * _api.CONCURRENCY)]
+    server.gate = threading.Barrier(Settings.concurrency)
+    paths = [f"/{number}" for number in range(4 * Settings.concurrency)]
     assert [answer["path"] for answer in api.get_many(paths)] == [f"/1.0{path}" for path in paths]
-    assert server.most_busy == _api.CONCURRENCY
+    assert server.most_busy == Settings.concurrency
 
 
 def test_a_failure_among_many_is_raised(server: Server, api: Api) -> None:
@@ -366,7 +366,7 @@ def test_connections_are_kept(server: Server, credentials: dict[str, str]) -> No
     before = server.connections
     assert before <= 2, "one for the token at most, and one for all calls"
     api.get_many([f"/{number}" for number in range(30)])
-    assert server.connections - before <= _api.CONCURRENCY
+    assert server.connections - before <= Settings.concurrency
 
 
 # Answers and errors

@@ -1,0 +1,73 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a plan that was made from bulk reads may be carried out: single reads against what they said. Private to the
+collection.
+
+A stale list must neither make a duplicate, nor a false "does not exist", nor write over what somebody else changed.
+"""
+
+from __future__ import annotations
+
+import random
+import typing as t
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import BY_KIND
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, Snapshot
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import from_api
+
+SAMPLE_SHARE = 100
+SAMPLE_LIMIT = 5
+
+
+def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
+    """Whether single reads say what the bulk reads of the snapshot said, as far as the plan is built on it."""
+    touched = {(item.resource.kind, item.protocol, item.id) for item in plan.operations if item.action != "create"}
+    every = [item for items in snapshot.objects.values() for item in items]
+    due = [item for item in every if (item.resource.kind, *item.identity) in touched]
+    rest = [item for item in every if (item.resource.kind, *item.identity) not in touched]
+    due += _sample(rest)
+    return _lists_are_whole(plan.absences, snapshot, reader) and _are_as_read(due, reader)
+
+
+def sample_agrees(items: t.Sequence[Observed], reader: Reader) -> bool:
+    """Whether a few of what was read in bulk, taken at random, are still the same when they are read singly."""
+    return _are_as_read(_sample(items), reader)
+
+
+def _sample(items: t.Sequence[Observed]) -> list[Observed]:
+    """A few taken at random, so that nothing is built on a stale cache for long."""
+    if not items:
+        return []
+    number = min(SAMPLE_LIMIT, max(1, len(items) // SAMPLE_SHARE))
+    return random.sample(list(items), number)
+
+
+def _lists_are_whole(absences: t.Iterable[Absence], snapshot: Snapshot, reader: Reader) -> bool:
+    """Absence is proved by the plain list: it must hold just the ids of the bulk answer."""
+    known = sorted(absences)
+    owners = [(BY_KIND[item.kind], item.protocol, item.parent_id or None) for item in known]
+    return all(
+        ids == sorted(item.id for item in snapshot.children(*owner)) for owner, ids in zip(owners, reader.ids(owners))
+    )
+
+
+def _are_as_read(items: t.Sequence[Observed], reader: Reader) -> bool:
+    answers = reader.singly(items)
+    return all(
+        answer is not None and from_api(item.resource, item.protocol, answer) == item.values
+        for item, answer in zip(items, answers)
+    )
+
+
+def peers_of(operations: t.Iterable[Operation], resource: Resource, snapshot: Snapshot) -> list[Observed]:
+    """The siblings of what is changed or deleted."""
+    parents = {
+        (item.protocol, item.parent.id if item.parent else None)
+        for item in operations
+        if item.resource == resource and item.action != "create"
+    }
+    return [item for item in snapshot.of(resource) if (item.protocol, item.parent_id) in parents]

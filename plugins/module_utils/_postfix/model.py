@@ -13,12 +13,14 @@ means "not there": absent before, or to be removed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
 MAIN = "main.cf"
 MASTER = "master.cf"
+# isspace(3) in the C locale. Python's own idea of blanks holds more, such as U+00A0, which Postfix does not split at.
+BLANKS = " \t\n\r\v\f"
 # In a plan, where the name of a parameter stands otherwise.
 MODE = "file mode"
 Values = dict[str, Optional[str]]
@@ -82,14 +84,10 @@ class Entry:
 
     def line(self) -> str:
         """The entry without its overrides, as one line of master.cf."""
-        return " ".join([*self._columns(), self.arguments]).strip()
+        return " ".join([*self.columns, self.arguments]).strip()
 
-    def definition(self) -> str:
-        """The whole entry as ``postconf -Me`` takes it. Options come before a command's own arguments: pipe(8)."""
-        options = [f"-o {{{name}={value}}}" for name, value in self.overrides.items()]
-        return f"{self.service}=" + " ".join([*self._columns(), *options, self.arguments]).strip()
-
-    def _columns(self) -> list[str]:
+    @property
+    def columns(self) -> list[str]:
         name, kind = self.service.rsplit("/", 1)
         return [name, kind, self.private, self.unpriv, self.chroot, self.wakeup, self.maxproc, self.command]
 
@@ -163,30 +161,34 @@ class Change:
 
 
 def parse_settings(
-    main: str, master: str, overrides: str, expanded: str, effective: str, warnings: str, directory: str
+    main: str, master: str, expanded: str, effective: str, warnings: str, directory: str, unused: Mapping[str, str]
 ) -> Settings:
-    """Settings from the output of ``postconf`` -n, -M, -P, -Px and -x NAMES, and what it wrote to stderr."""
-    unused = {(match["file"], match["name"]): match["value"] for match in _UNUSED.finditer(warnings)}
+    """Settings from the output of ``postconf`` -n, -M, -Px and -x NAMES, and what it wrote to stderr.
+
+    :param unused: what main.cf holds, for the parameters that "postconf -n" leaves out. Its warnings about them show
+        other bytes than ASCII as question marks.
+    """
+    nothing_reads = {(match["file"], match["name"]) for match in _UNUSED.finditer(warnings)}
     parameters = dict(_assignments(main))
-    # "postconf -n" leaves unused parameters out, and always shows where it was told to look.
-    parameters.update({name: value for (file, name), value in unused.items() if file == MAIN})
+    parameters.update({name: unused.get(name, "") for file, name in nothing_reads if file == MAIN})
+    # "postconf -n" always shows where it was told to look.
     if parameters.get("config_directory") == directory:
         del parameters["config_directory"]
     return Settings(
         parameters=parameters,
-        entries=_parse_entries(master, overrides),
+        entries=_parse_entries(master),
         expanded={split_override(name): value for name, value in _assignments(expanded)},
         effective=dict(_assignments(effective)),
-        unused=tuple(sorted(unused)),
+        unused=tuple(sorted(nothing_reads)),
         undefined=tuple(sorted({match["name"] for match in _UNDEFINED.finditer(warnings)})),
     )
 
 
 def _assignments(output: str) -> Iterable[tuple[str, str]]:
-    for line in output.splitlines():
+    for line in output.split("\n"):
         name, equals, value = line.partition("=")
         if equals:
-            yield name.strip(), value.strip()
+            yield name.strip(BLANKS), value.strip(BLANKS)
 
 
 def split_override(name: str) -> tuple[str, str]:
@@ -194,40 +196,56 @@ def split_override(name: str) -> tuple[str, str]:
     return service, parameter
 
 
-def _parse_entries(master: str, overrides: str) -> dict[str, Entry]:
-    by_service: dict[str, dict[str, str]] = {}
-    for name, value in _assignments(overrides):
-        service, parameter = split_override(name)
-        by_service.setdefault(service, {})[parameter] = value
-    entries = {}
-    for line in master.splitlines():
-        if len(line.split(None, 7)) < 8:
+def _parse_entries(master: str) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for line in master.split("\n"):
+        fields = words(line)
+        if len(fields) < 8:
             continue
-        name, kind, private, unpriv, chroot, wakeup, maxproc, command_line = line.split(None, 7)
-        command, *words = _words(command_line)
-        arguments = " ".join(_without_options(words))
+        name, kind, private, unpriv, chroot, wakeup, maxproc, command, *rest = fields
+        overrides, others = split_options(rest)
         service = f"{name}/{kind}"
-        overrides_here = by_service.get(service, {})
-        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, overrides_here)
+        entries.pop(service, None)  # of two entries the last counts
+        arguments = " ".join(others)
+        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, overrides)
     return entries
 
 
-def _words(text: str) -> list[str]:
-    """Split at blanks, except within braces."""
-    words: list[str] = []
-    depth = 0
-    for piece in text.split():
-        if depth:
-            words[-1] += f" {piece}"
+def words(text: str) -> list[str]:
+    """Split at blanks, except within braces, as master(5) and postconf do."""
+    found: list[str] = []
+    word, depth = "", 0
+    for character in text:
+        if character in BLANKS and depth == 0:
+            found += [word] if word else []
+            word = ""
+            continue
+        word += character
+        if character == "{":
+            depth += 1
+        elif character == "}" and depth:
+            depth -= 1
+    return found + ([word] if word else [])
+
+
+def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The ``-o name=value`` among a command's arguments, and all other words. Options end at the first other word."""
+    overrides: dict[str, str] = {}
+    others: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+        option = rest.pop(0)
+        if not option.startswith("-o"):
+            others.append(option)
+            continue
+        text = option[2:] or (rest.pop(0) if rest else "")
+        inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
+        name, equals, value = inner.partition("=")
+        if equals and words(name) == [name.strip(BLANKS)]:
+            overrides[name.strip(BLANKS)] = value.strip(BLANKS)
         else:
-            words.append(piece)
-        depth += piece.count("{") - piece.count("}")
-    return words
-
-
-def _without_options(words: list[str]) -> list[str]:
-    options = {place for place, word in enumerate(words) if word == "-o"}
-    return [word for place, word in enumerate(words) if place not in options and place - 1 not in options]
+            others += [option] if option[2:] or not text else [option, text]
+    return overrides, others + rest
 
 
 def is_proxied(settings: Settings, service: str) -> bool:

@@ -276,6 +276,7 @@ def read_settings(directory: str) -> Settings:
     return parse_settings(
         main=main.out,
         master=must("postconf", "-M", directory=directory).out,
+        overrides=must("postconf", "-P", directory=directory).out,
         expanded=must("postconf", "-Px", directory=directory).out,
         effective=effective.out,
         warnings=main.err,

@@ -35,6 +35,10 @@ class Piece:
     lines: tuple[str, ...]
 
     @property
+    def said(self) -> str:
+        return " ".join(line.strip(BLANKS) for line in self.lines if not _says_nothing(line))
+
+    @property
     def comments(self) -> tuple[str, ...]:
         return tuple(line for line in self.lines if _says_nothing(line))
 
@@ -101,9 +105,8 @@ def parameters(text: str) -> dict[str, str]:
     """What main.cf sets, as it is written there."""
     found = {}
     for piece in pieces(MAIN, text):
-        said = " ".join(line.strip(BLANKS) for line in piece.lines if not _says_nothing(line))
         if piece.name:
-            found[piece.name] = said.partition("=")[2].strip(BLANKS)
+            found[piece.name] = piece.said.partition("=")[2].strip(BLANKS)
     return found
 
 
@@ -123,7 +126,7 @@ def entry_lines(entry: Entry) -> str:
 
 
 def _option(name: str, value: str) -> str:
-    return f"{{{name}={value}}}" if re.search(rf"[{BLANKS}]", value) else f"{name}={value}"
+    return f"{{{name}={value}}}" if re.search(r"[ \t\r\n]", value) else f"{name}={value}"
 
 
 def is_balanced(text: str) -> bool:
@@ -147,12 +150,18 @@ def refuse_unsafe(file: str, text: str, touched: Collection[str]) -> None:
         )
     if file != MASTER:
         return
-    names = [piece.name for piece in pieces(file, text)]
-    for service in touched:
-        if names.count(service) > 1:
+    there = [piece for piece in pieces(file, text) if piece.name in touched]
+    for piece in there:
+        if not is_balanced(piece.said):
             raise PostfixError(
-                f"master.cf has {names.count(service)} entries {service}, of which Postfix uses the last: remove the "
-                "others, then run this again"
+                f"master.cf: entry {piece.name} has an unbalanced brace, which swallows what follows it: correct it by "
+                "hand, then run this again"
+            )
+        entries = [other.name for other in there].count(piece.name)
+        if entries > 1:
+            raise PostfixError(
+                f"master.cf has {entries} entries {piece.name}, of which Postfix uses the last: remove the others, "
+                "then run this again"
             )
 
 

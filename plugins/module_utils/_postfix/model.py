@@ -161,9 +161,16 @@ class Change:
 
 
 def parse_settings(
-    main: str, master: str, expanded: str, effective: str, warnings: str, directory: str, unused: Mapping[str, str]
+    main: str,
+    master: str,
+    overrides: str,
+    expanded: str,
+    effective: str,
+    warnings: str,
+    directory: str,
+    unused: Mapping[str, str],
 ) -> Settings:
-    """Settings from the output of ``postconf`` -n, -M, -Px and -x NAMES, and what it wrote to stderr.
+    """Settings from the output of ``postconf`` -n, -M, -P, -Px and -x NAMES, and what it wrote to stderr.
 
     :param unused: what main.cf holds, for the parameters that "postconf -n" leaves out. Its warnings about them show
         other bytes than ASCII as question marks.
@@ -176,7 +183,7 @@ def parse_settings(
         del parameters["config_directory"]
     return Settings(
         parameters=parameters,
-        entries=_parse_entries(master),
+        entries=_parse_entries(master, overrides),
         expanded={split_override(name): value for name, value in _assignments(expanded)},
         effective=dict(_assignments(effective)),
         unused=tuple(sorted(nothing_reads)),
@@ -196,18 +203,24 @@ def split_override(name: str) -> tuple[str, str]:
     return service, parameter
 
 
-def _parse_entries(master: str) -> dict[str, Entry]:
+def _parse_entries(master: str, overrides: str) -> dict[str, Entry]:
+    by_service: dict[str, dict[str, str]] = {}
+    for name, value in _assignments(overrides):
+        service, parameter = split_override(name)
+        by_service.setdefault(service, {})[parameter] = value
     entries: dict[str, Entry] = {}
     for line in master.split("\n"):
         fields = words(line)
         if len(fields) < 8:
             continue
         name, kind, private, unpriv, chroot, wakeup, maxproc, command, *rest = fields
-        overrides, others = split_options(rest)
+        in_order, others = split_options(rest)
         service = f"{name}/{kind}"
+        values = by_service.get(service, {})
+        ordered = {name: values[name] for name in sorted(values, key=[*in_order, *values].index)}
         entries.pop(service, None)  # of two entries the last counts
         arguments = " ".join(others)
-        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, overrides)
+        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, ordered)
     return entries
 
 
@@ -216,7 +229,7 @@ def words(text: str) -> list[str]:
     found: list[str] = []
     word, depth = "", 0
     for character in text:
-        if character in BLANKS and depth == 0:
+        if character in " \t\r\n" and depth == 0:
             found += [word] if word else []
             word = ""
             continue
@@ -228,24 +241,23 @@ def words(text: str) -> list[str]:
     return found + ([word] if word else [])
 
 
-def split_options(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """The ``-o name=value`` among a command's arguments, and all other words. Options end at the first other word."""
-    overrides: dict[str, str] = {}
+def split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of the ``-o name=value`` among a command's arguments, and all other words.
+
+    Options end at the first other word, as for getopt(3).
+    """
+    names: list[str] = []
     others: list[str] = []
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
         option = rest.pop(0)
-        if not option.startswith("-o"):
-            others.append(option)
-            continue
-        text = option[2:] or (rest.pop(0) if rest else "")
-        inner = text[1:-1] if text.startswith("{") and text.endswith("}") else text
-        name, equals, value = inner.partition("=")
+        setting = rest.pop(0) if option == "-o" and rest else ""
+        name, equals, _value = setting.lstrip("{").partition("=")
         if equals and words(name) == [name.strip(BLANKS)]:
-            overrides[name.strip(BLANKS)] = value.strip(BLANKS)
+            names.append(name.strip(BLANKS))
         else:
-            others += [option] if option[2:] or not text else [option, text]
-    return overrides, others + rest
+            others += [option, setting] if setting else [option]
+    return names, others + rest
 
 
 def is_proxied(settings: Settings, service: str) -> bool:

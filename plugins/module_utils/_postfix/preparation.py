@@ -116,13 +116,12 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
     changes = plan_changes(before, request)
     target = edited(previous, before, request, changes)
     main_meanwhile = edited(previous, before, request, changes, removed_last(before, changes))[MAIN]
-    after = before
     if changes:
         host.write_files(copy, target)
-        after = _read_edited(copy, changes)
-        again = with_listener(after, asked, surroundings.is_own_address, replaced)
-        prove(State(previous, before), State(target, after), request, again, changes)
+    after = _read_edited(copy, changes) if changes else before
     refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
+    again = with_listener(after, asked, surroundings.is_own_address, replaced)
+    prove(State(previous, before), State(target, after), request, again, changes)
     warnings += _preflight(before, after, request.listener)
 
     now = instance.stamp()
@@ -159,14 +158,17 @@ def _read_as_found(copy: str, directory: str) -> Settings:
         return host.read_settings(copy)
     except PostfixError as error:
         reason = str(error).replace(copy, directory)
-        raise PostfixError(f"{reason}. It was so before this change: correct the file first") from error
+        raise PostfixError(
+            f"main.cf or master.cf of {directory} can not be read: {reason}. It was so before this change: correct "
+            "the file first"
+        ) from error
 
 
 def _read_edited(copy: str, changes: Sequence[Change]) -> Settings:
     try:
         return host.read_settings(copy)
     except PostfixError as error:
-        raise PostfixError(f"{error}{_culprits(changes)}") from error
+        raise PostfixError(f"main.cf or master.cf could not be read any more: {error}{_culprits(changes)}") from error
 
 
 def _preflight(before: Settings, after: Settings, listener: Listener | None) -> list[str]:

@@ -184,7 +184,7 @@ def test_an_edit_touches_its_own_lines_only() -> None:
     assert edited(files, before, request, changes) == {
         "main.cf": "# why\n# within\n# after\na =\n\nlast = x\nnew = 0\n",
         "master.cf": (
-            "# in\nsmtp       inet  n       -       -       -       -       smtpd\n"
+            "# within\nsmtp       inet  n       -       -       -       -       smtpd\n"
             "    -o kept=1\n    -o {banner=hello world}\n    -v\n#smtpd pass\nx unix - - - - - smtp # end\n"
         ),
     }
@@ -214,6 +214,7 @@ def test_settings_are_what_postconf_shows_and_what_it_only_warns_about() -> None
             "smtp       inet  n       -       y       -       -       smtpd -o a=b -o {c=d e} -v\n"
             "maildrop   unix  -       n       n       -       -       pipe flags=R argv=/usr/bin/x -d ${recipient}\n"
         ),
+        overrides="smtp/inet/a = b\nsmtp/inet/c = d e\n",
         expanded="smtp/inet/a = b\nsmtp/inet/c = d e\n",
         effective="mail_version = 3.7.11\n",
         warnings=(

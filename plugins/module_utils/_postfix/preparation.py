@@ -197,8 +197,7 @@ def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict
 
 def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
     """Let Postfix itself judge the edited copy, and tell what was wrong before from what the changes make wrong."""
-    with _previous_copy(prepared, copy) as old:
-        _check_directory(prepared, copy, old)
+    _check_directory(prepared, copy)
     _look_for_lost_addresses(prepared, running)
     for service, overrides in _to_try(prepared):
         _try_service(prepared, copy, service, overrides, running)
@@ -222,18 +221,19 @@ def _previous_copy(prepared: Prepared, copy: str) -> Iterator[str]:
         yield old
 
 
-def _check_directory(prepared: Prepared, copy: str, old: str) -> None:
+def _check_directory(prepared: Prepared, copy: str) -> None:
     problem = trial.check_directory(copy)
     if problem is None:
         return
+    directory = prepared.instance.directory
+    problem = f"postfix check refuses the configuration: {problem.replace(copy, directory)}"
     if prepared.changes:
-        problem = problem.replace(copy, prepared.instance.directory)
-        earlier = (trial.check_directory(old) or "").replace(old, prepared.instance.directory)
-        if problem == earlier:
-            must_start = prepared.apply != "none"
-            _stood_before(prepared, f"postfix check refuses the configuration: {problem}", must_start)
+        with _previous_copy(prepared, copy) as old:
+            earlier = trial.check_directory(old) or ""
+        if problem.endswith(f": {earlier.replace(old, directory)}"):
+            _stood_before(prepared, problem, must_start=prepared.apply != "none")
             return
-    raise PostfixError(f"postfix check refuses the configuration: {problem}{_culprits(prepared.changes)}")
+    raise PostfixError(f"{problem}{_culprits(prepared.changes)}")
 
 
 def _stood_before(prepared: Prepared, problem: str, must_start: bool) -> None:
@@ -277,22 +277,24 @@ def _to_try(prepared: Prepared) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _try_service(prepared: Prepared, copy: str, service: str, overrides: Mapping[str, str], running: bool) -> None:
-    directory, before = prepared.instance.directory, prepared.before
     problem = trial.try_smtpd(prepared.after, copy, overrides, running)
     if problem is None:
         return
+    before = prepared.before
     entry = before.entries.get(service)
     old = {name: before.expanded[service, name] for name in entry.overrides} if entry else {}
-    if prepared.changes and trial.try_smtpd(before, directory, old, running):
-        prepared.warnings.append(f"{service}: {problem}; it was so before this change")
-        return
     mine = [change for change in prepared.changes if change.parameter and change.service in (None, service)]
-    guilty = [
-        change
-        for change in mine
-        if change.after is not None
-        and trial.try_smtpd(before, directory, {**old, str(change.parameter): change.after}, running)
-    ]
+    with _previous_copy(prepared, copy) as directory:
+        # Another fault than before is a new one.
+        if prepared.changes and trial.try_smtpd(before, directory, old, running) == problem:
+            prepared.warnings.append(f"{service}: {problem}; it was so before this change")
+            return
+        guilty = [
+            change
+            for change in mine
+            if change.after is not None
+            and trial.try_smtpd(before, directory, {**old, str(change.parameter): change.after}, running)
+        ]
     raise PostfixError(f"{service}: {problem}{_culprits(guilty or mine)}")
 
 

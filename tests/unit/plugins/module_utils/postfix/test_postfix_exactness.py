@@ -311,14 +311,18 @@ def test_postfix_is_not_restarted_where_it_could_not_come_up_before(postfix: Pri
 
 
 def test_restrictions_that_were_wrong_before_are_not_blamed_on_the_task(postfix: PrivatePostfix, task: Task) -> None:
-    write(
-        postfix,
-        "main.cf",
-        postfix.file("main.cf").read_text() + "smtpd_recipient_restrictions = nonsense, reject_unauth_destination\n",
-    )
+    restrictions = "smtpd_recipient_restrictions = nonsense, reject_unauth_destination\n"
+    write(postfix, "main.cf", postfix.file("main.cf").read_text() + restrictions)
     prepared = task.plan(parameters={"smtpd_helo_required": True})
     assert all("it was so before this change" in warning for warning in prepared.warnings)
     assert prepared.warnings
+
+
+def test_a_worse_fault_does_not_pass_for_the_one_from_before(postfix: PrivatePostfix, task: Task) -> None:
+    restrictions = "smtpd_recipient_restrictions = nonsense, reject_unauth_destination\n"
+    write(postfix, "main.cf", postfix.file("main.cf").read_text() + restrictions)
+    with pytest.raises(PostfixError, match=r"smtpd does not start with it\. Correct: .*smtpd_timeout = soon"):
+        task.run(parameters={"smtpd_timeout": "soon"})
 
 
 def test_a_configuration_that_can_not_be_read_is_named_and_not_blamed(postfix: PrivatePostfix, task: Task) -> None:

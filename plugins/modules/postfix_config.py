@@ -288,6 +288,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     Listener,
     PostfixError,
     Request,
+    printable,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_mode, read_request
 
@@ -319,9 +320,9 @@ ARGUMENTS: dict[str, Any] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(**run(module))
+        module.exit_json(**printable(run(module)))
     except (PostfixError, OSError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -376,7 +377,7 @@ def configure(module: AnsibleModule, directory: str, request: Request, mode: int
             undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"], lock)
             raise PostfixError(f"{error}{'. A run cut earlier has been undone' if undone else ''}") from error
     for warning in prepared.warnings:
-        module.warn(warning)
+        module.warn(printable(warning))
     backup_files: list[str] = []
     if prepared.changed and not module.check_mode:
         backup = module.backup_local if module.params["backup"] else None
@@ -418,10 +419,11 @@ def file_diffs(directory: str, prepared: preparation.Prepared) -> list[dict[str,
     diffs = []
     for name, target in prepared.target.items():
         path = os.path.join(directory, name)
-        old, new = prepared.current[name].splitlines(True), target.splitlines(True)
-        text = "".join(difflib.unified_diff(old, new, path, path, n=0))
+        # Without their ends: the last line may have none, and is not shown for it.
+        old, new = prepared.current[name].splitlines(), target.splitlines()
+        text = "\n".join(difflib.unified_diff(old, new, path, path, n=0, lineterm=""))
         if text:
-            diffs.append({"prepared": text})
+            diffs.append({"prepared": f"{text}\n"})
     return diffs
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 MAIN = "main.cf"
 MASTER = "master.cf"
@@ -158,6 +158,17 @@ class Change:
     def place(self) -> str:
         owner = self.file if self.parameter == MODE else self.service
         return "/".join(part for part in (owner, self.parameter) if part)
+
+
+def printable(value: Any) -> Any:
+    """A result without the bytes of the files that are no UTF-8, for Ansible takes none: they become ``\\xe9``."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return value
 
 
 def parse_settings(

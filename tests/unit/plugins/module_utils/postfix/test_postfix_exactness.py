@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     Entry,
@@ -22,6 +24,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preparation import Prepared, prepare
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_request
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.transaction import Transaction
+from ansible_collections.mailops.ovh_iplb.plugins.modules import postfix_config
 
 from unit.plugins.module_utils.postfix.postfix_instance import PARTNER, PrivatePostfix, is_possible, private_postfix
 
@@ -211,6 +214,22 @@ def test_what_postconf_damages_is_not_written(
     with pytest.raises(PostfixError, match=r"nothing was written: main\.cf has another value of relayhost"):
         task.run(listener(postfix))
     assert files(postfix) == before
+
+
+def test_a_name_in_latin_1_does_not_hide_what_was_done(
+    postfix: PrivatePostfix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ansible refuses a module's answer that is no UTF-8, after the fact. The last line shows a neighbour's secret."""
+    text = postfix.file("main.cf").read_text() + "mail_name = \udce9t\udce9\nsmtp_sasl_password_maps = secret"
+    write(postfix, "main.cf", text)
+    options = {"config_directory": postfix.directory, "apply": "none", "parameters": {"mail_name": "plain"}}
+    with patch_module_args({**options, "_ansible_diff": True}), pytest.raises(SystemExit):
+        postfix_config.main()
+    output = capsys.readouterr().out
+    result = json.loads(output)
+    assert json.dumps(result, ensure_ascii=False).encode()
+    assert [(change["before"], change["after"]) for change in result["plan"]] == [("\\xe9t\\xe9", "plain")]
+    assert "secret" not in output
 
 
 # Somebody else at the same time --------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
     main_meanwhile = edited(previous, before, request, changes, removed_last(before, changes))[MAIN]
     if changes:
         host.write_files(copy, target)
-    after = _read_edited(copy, changes) if changes else before
+    after = _read_edited(copy, directory, changes) if changes else before
     refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
     again = with_listener(after, asked, surroundings.is_own_address, replaced)
     prove(State(previous, before), State(target, after), request, again, changes)
@@ -164,11 +164,12 @@ def _read_as_found(copy: str, directory: str) -> Settings:
         ) from error
 
 
-def _read_edited(copy: str, changes: Sequence[Change]) -> Settings:
+def _read_edited(copy: str, directory: str, changes: Sequence[Change]) -> Settings:
     try:
         return host.read_settings(copy)
     except PostfixError as error:
-        raise PostfixError(f"main.cf or master.cf could not be read any more: {error}{_culprits(changes)}") from error
+        reason = str(error).replace(copy, directory)
+        raise PostfixError(f"main.cf or master.cf could not be read any more: {reason}{_culprits(changes)}") from error
 
 
 def _preflight(before: Settings, after: Settings, listener: Listener | None) -> list[str]:

@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?= 8080
+EXAMPLES ?= 2000
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 COLLECTIONS := $(VENV)/collections
@@ -94,6 +95,10 @@ sanity: dev ## Run ansible-test sanity
 .PHONY: unit
 unit: dev ## Run the unit tests
 	$(BIN)/pytest -rs -n auto $(PYTEST_FLAGS) tests/unit
+
+.PHONY: fuzz
+fuzz: dev ## Try EXAMPLES (2000) random changes of random Postfix files on a real postconf (as root)
+	MAILOPS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -rs -s tests/unit/plugins/module_utils/postfix/test_postfix_properties.py
 
 .PHONY: integration
 integration: dev ## Run the integration targets against the simulator

@@ -8,13 +8,17 @@ DOCUMENTATION = r"""
 module: postfix_config
 short_description: Set Postfix parameters in main.cf and per service in master.cf
 description:
-  - Sets and removes parameters of C(main.cf), parameters of single services in C(master.cf), and whole services,
-    through Postfix's own C(postconf).
-  - One task is one transaction. The change is made on a copy first, where C(postfix check) and C(smtpd) itself must
+  - Sets and removes parameters of C(main.cf), parameters of single services in C(master.cf), and whole services. All
+    other lines of these files stay as they are written, comments included.
+  - One task is one transaction. The change is made on a copy first. What Postfix's own C(postconf) reads from it must
+    be the configuration from before with exactly the planned changes. C(postfix check) and C(smtpd) itself must
     accept it and every name must be one that Postfix knows or that something refers to. Then the files are written,
     Postfix reads them, each SMTP listener concerned must answer with V(220), and the queue manager must run. When
     anything fails, the previous files return and Postfix runs as before.
   - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without.
+  - What was wrong before the task and is not its doing is told as such. Where Postfix would not start with it, nothing
+    is written, unless O(apply=none). A service that was broken before is a warning.
+  - When somebody edits one of the files while the task is under way, the task fails and the edit stays.
   - A run that was cut half-way (killed, or a lost machine) is finished by the next run of the same task, or undone
     when the task asks for something else or has an error.
   - What is in the files already, but unknown to the running Postfix because nobody reloaded it, counts as a change,
@@ -47,13 +51,15 @@ options:
       - A boolean is written as C(yes) or C(no), a list with commas. An empty text sets the parameter to nothing.
         V(null) removes it, so that Postfix's default applies.
       - Parameters that are not named here stay as they are.
+      - A text of several lines becomes one line. Control characters are refused.
       - A name that Postfix does not know and that nothing refers to is refused.
     type: dict
     default: {}
   services:
     description:
       - Parameters of services that C(master.cf) has (C(-o name=value)), by name and type of the service, for example
-        C(smtp/inet), as C(postconf -M) shows them. Values are written as in O(parameters).
+        C(smtp/inet), as C(postconf -M) shows them. Values are written as in O(parameters). Braces in them must be
+        balanced, because master(5) reads on until the last one is closed.
       - A service that C(master.cf) does not have is an error.
     type: dict
     default: {}
@@ -61,9 +67,9 @@ options:
     description:
       - Whole entries of C(master.cf), by name and type of the service, for example C(10025/inet). An entry that
         exists is made the same as the one given here. V(null) removes the entry.
-      - 'The fields of an entry are C(command) (required, with its arguments), the columns C(private), C(unpriv),
-        C(chroot) (booleans), C(wakeup) and C(maxproc) (numbers) of master(5), each with Postfix''s default where it
-        is left out, and C(parameters), a dictionary written like one of O(services).'
+      - 'The fields of an entry are C(command) (required, with its arguments but without C(-o)), the columns
+        C(private), C(unpriv), C(chroot) (booleans), C(wakeup) and C(maxproc) (numbers) of master(5), each with
+        Postfix''s default where it is left out, and C(parameters), a dictionary written like one of O(services).'
     type: dict
     default: {}
   proxy_listener:
@@ -282,6 +288,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     Listener,
     PostfixError,
     Request,
+    printable,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_mode, read_request
 
@@ -313,9 +320,9 @@ ARGUMENTS: dict[str, Any] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
-        module.exit_json(**run(module))
+        module.exit_json(**printable(run(module)))
     except (PostfixError, OSError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
@@ -370,7 +377,7 @@ def configure(module: AnsibleModule, directory: str, request: Request, mode: int
             undone = not module.check_mode and transaction.undo_cut_run(directory, module.params["timeout"], lock)
             raise PostfixError(f"{error}{'. A run cut earlier has been undone' if undone else ''}") from error
     for warning in prepared.warnings:
-        module.warn(warning)
+        module.warn(printable(warning))
     backup_files: list[str] = []
     if prepared.changed and not module.check_mode:
         backup = module.backup_local if module.params["backup"] else None
@@ -412,10 +419,11 @@ def file_diffs(directory: str, prepared: preparation.Prepared) -> list[dict[str,
     diffs = []
     for name, target in prepared.target.items():
         path = os.path.join(directory, name)
-        old, new = prepared.current[name].splitlines(True), target.splitlines(True)
-        text = "".join(difflib.unified_diff(old, new, path, path, n=0))
+        # Without their ends: the last line may have none, and is not shown for it.
+        old, new = prepared.current[name].splitlines(), target.splitlines()
+        text = "\n".join(difflib.unified_diff(old, new, path, path, n=0, lineterm=""))
         if text:
-            diffs.append({"prepared": text})
+            diffs.append({"prepared": f"{text}\n"})
     return diffs
 
 

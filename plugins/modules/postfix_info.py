@@ -96,15 +96,15 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import certificate, host
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import instance as instances
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import PostfixError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import PostfixError, printable
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={"config_directory": {"type": "path"}}, supports_check_mode=True)
     try:
-        module.exit_json(changed=False, **read(module.params["config_directory"]))
+        module.exit_json(changed=False, **printable(read(module.params["config_directory"])))
     except (PostfixError, OSError) as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=printable(str(error)))
 
 
 def read(directory: str | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The differences between what is there and what is asked for, and the edits that make them. Pure. Private to the
+"""The differences between what is there and what is asked for, and the files with them. Pure. Private to the
 collection.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import lines
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    BLANKS,
     MAIN,
     MASTER,
     Change,
@@ -22,7 +24,6 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     Request,
     Settings,
     Values,
-    split_override,
 )
 
 
@@ -48,13 +49,13 @@ def _value_changes(file: str, service: str | None, before: Mapping[str, str], wa
     return [
         Change(file, service, name, before.get(name), value)
         for name, value in wanted.items()
-        if _one_space(before.get(name)) != _one_space(value)
+        if one_space(before.get(name)) != one_space(value)
     ]
 
 
-def _one_space(value: str | None) -> str | None:
+def one_space(value: str | None) -> str | None:
     """Postfix does not care how a value is folded or spaced, so a difference in that is none."""
-    return None if value is None else " ".join(value.split())
+    return None if value is None else " ".join(re.split(r"[ \t\r\n]+", value.strip(BLANKS)))
 
 
 def _entry_changes(service: str, before: Entry | None, wanted: Entry | None) -> list[Change]:
@@ -71,25 +72,39 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def edits(before: Settings, request: Request, changes: list[Change], late: list[str]) -> list[list[str]]:
-    """The ``postconf`` calls (arguments) that carry out the changes on a copy, without the removals of ``late``."""
-    whole = set(request.new_services)
-    in_main = {change.place: change.after for change in changes if change.file == MAIN}
-    in_services = {change.place: change.after for change in changes if change.service and change.service not in whole}
-    # "postconf -Pe does not accept whitespace in parameter value": such an override is written with its whole entry.
-    spaced = {place for place, value in in_services.items() if value and re.search(r"\s", value)}
-    calls = [
-        ["-e", *(f"{name}={value}" for name, value in in_main.items() if value is not None)],
-        ["-X", *(name for name, value in in_main.items() if value is None and name not in late)],
-        ["-PX", *(place for place, value in in_services.items() if value is None)],
-        ["-Pe", *(f"{p}={value}" for p, value in in_services.items() if value is not None and p not in spaced)],
-    ]
-    for service in sorted({split_override(place)[0] for place in spaced}):
-        calls.append(["-Me", with_overrides(before.entries[service], request.services[service]).definition()])
-    for service in sorted({change.service for change in changes if change.service in whole}):
-        wanted = request.new_services[service]
-        calls.append(["-Me", wanted.definition()] if wanted else ["-MX", service])
-    return [call for call in calls if len(call) > 1]
+def touched_entries(before: Settings, request: Request, changes: Iterable[Change]) -> dict[str, Entry | None]:
+    """The entries of master.cf that the changes write, as they are to be; None for one that goes."""
+    touched = dict.fromkeys(change.service for change in changes if change.service)
+    return {
+        service: request.new_services[service]
+        if service in request.new_services
+        else with_overrides(before.entries[service], request.services[service])
+        for service in touched
+    }
+
+
+def main_values(changes: Iterable[Change]) -> Values:
+    """What the changes make of main.cf."""
+    return {change.place: change.after for change in changes if change.file == MAIN}
+
+
+def edited(
+    files: Mapping[str, str], before: Settings, request: Request, changes: list[Change], late: Collection[str] = ()
+) -> dict[str, str]:
+    """The files with the changes made, without the removals of ``late``.
+
+    Raises PostfixError for a file or an entry that can not be edited without harm.
+    """
+    values = {name: value for name, value in main_values(changes).items() if name not in late}
+    entries = touched_entries(before, request, changes)
+    for file, touched in ((MAIN, values.keys()), (MASTER, entries.keys())):
+        lines.refuse_unsafe(file, files[file], touched)
+    for entry in entries.values():
+        if entry:
+            lines.refuse_unwritable(entry)
+    parameters = {name: None if value is None else lines.parameter_line(name, value) for name, value in values.items()}
+    services = {service: None if entry is None else lines.entry_lines(entry) for service, entry in entries.items()}
+    return {MAIN: lines.edit(MAIN, files[MAIN], parameters), MASTER: lines.edit(MASTER, files[MASTER], services)}
 
 
 def with_overrides(entry: Entry, changes: Values) -> Entry:

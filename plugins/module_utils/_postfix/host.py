@@ -19,9 +19,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.lines import parameters
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     EFFECTIVE,
     MAIN,
@@ -66,22 +67,25 @@ def run(
         done = subprocess.run(
             command,
             env=environment,
-            input=text if stdin is None else None,
+            input=text.encode("utf-8", "surrogateescape") if stdin is None else None,
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=screen.theirs if screen else subprocess.PIPE,
             timeout=timeout,
             check=False,
             start_new_session=True,
-            encoding="utf-8",
-            errors="surrogateescape",
         )
-        return Result(done.returncode, done.stdout, screen.text() if screen else done.stderr)
+        return Result(done.returncode, _text(done.stdout), screen.text() if screen else _text(done.stderr))
     except subprocess.TimeoutExpired:
         return Result(None, "", f"no end after {timeout:g} seconds")
     finally:
         if screen:
             screen.close()
+
+
+def _text(output: bytes) -> str:
+    """Every byte as it is: a carriage return within a value is no end of a line."""
+    return output.decode("utf-8", "surrogateescape")
 
 
 class _Terminal:
@@ -210,12 +214,6 @@ def settle(path: str) -> None:
     os.utime(path, (moment, moment))
 
 
-def edit_copy(copy: str, *arguments: str) -> None:
-    must("postconf", *arguments, directory=copy)
-    for name in (MAIN, MASTER):
-        settle(os.path.join(copy, name))
-
-
 def remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
@@ -260,8 +258,16 @@ def fill_copy(directory: str, copy: str, main: str, master: str) -> None:
         for entry in entries:
             if entry.name not in (MAIN, MASTER) and not entry.name.startswith("."):
                 os.symlink(entry.path, os.path.join(copy, entry.name))
-    for name, text in ((MAIN, main), (MASTER, master)):
+    write_files(copy, {MAIN: main, MASTER: master})
+
+
+def write_files(copy: str, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
         write_text(os.path.join(copy, name), text, 0o644)
+
+
+def read_files(directory: str) -> dict[str, str]:
+    return {name: read_text(os.path.join(directory, name)) for name in (MAIN, MASTER)}
 
 
 def read_settings(directory: str) -> Settings:
@@ -275,4 +281,5 @@ def read_settings(directory: str) -> Settings:
         effective=effective.out,
         warnings=main.err,
         directory=directory,
+        unused=parameters(read_text(os.path.join(directory, MAIN))),
     )

@@ -28,7 +28,7 @@ class Stamp:
 
 def meaning_digest(text: str) -> str:
     """The same for all texts of main.cf or master.cf that differ in comments and blank lines only: postconf(5)."""
-    lines = [line.rstrip() for line in text.splitlines()]
+    lines = [line.rstrip() for line in text.split("\n")]
     said = "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
     return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -13,12 +13,14 @@ means "not there": absent before, or to be removed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 MAIN = "main.cf"
 MASTER = "master.cf"
+# isspace(3) in the C locale. Python's own idea of blanks holds more, such as U+00A0, which Postfix does not split at.
+BLANKS = " \t\n\r\v\f"
 # In a plan, where the name of a parameter stands otherwise.
 MODE = "file mode"
 Values = dict[str, Optional[str]]
@@ -82,14 +84,10 @@ class Entry:
 
     def line(self) -> str:
         """The entry without its overrides, as one line of master.cf."""
-        return " ".join([*self._columns(), self.arguments]).strip()
+        return " ".join([*self.columns, self.arguments]).strip()
 
-    def definition(self) -> str:
-        """The whole entry as ``postconf -Me`` takes it. Options come before a command's own arguments: pipe(8)."""
-        options = [f"-o {{{name}={value}}}" for name, value in self.overrides.items()]
-        return f"{self.service}=" + " ".join([*self._columns(), *options, self.arguments]).strip()
-
-    def _columns(self) -> list[str]:
+    @property
+    def columns(self) -> list[str]:
         name, kind = self.service.rsplit("/", 1)
         return [name, kind, self.private, self.unpriv, self.chroot, self.wakeup, self.maxproc, self.command]
 
@@ -162,14 +160,36 @@ class Change:
         return "/".join(part for part in (owner, self.parameter) if part)
 
 
+def printable(value: Any) -> Any:
+    """A result without the bytes of the files that are no UTF-8, for Ansible takes none: they become ``\\xe9``."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return value
+
+
 def parse_settings(
-    main: str, master: str, overrides: str, expanded: str, effective: str, warnings: str, directory: str
+    main: str,
+    master: str,
+    overrides: str,
+    expanded: str,
+    effective: str,
+    warnings: str,
+    directory: str,
+    unused: Mapping[str, str],
 ) -> Settings:
-    """Settings from the output of ``postconf`` -n, -M, -P, -Px and -x NAMES, and what it wrote to stderr."""
-    unused = {(match["file"], match["name"]): match["value"] for match in _UNUSED.finditer(warnings)}
+    """Settings from the output of ``postconf`` -n, -M, -P, -Px and -x NAMES, and what it wrote to stderr.
+
+    :param unused: what main.cf holds, for the parameters that "postconf -n" leaves out. Its warnings about them show
+        other bytes than ASCII as question marks.
+    """
+    nothing_reads = {(match["file"], match["name"]) for match in _UNUSED.finditer(warnings)}
     parameters = dict(_assignments(main))
-    # "postconf -n" leaves unused parameters out, and always shows where it was told to look.
-    parameters.update({name: value for (file, name), value in unused.items() if file == MAIN})
+    parameters.update({name: unused.get(name, "") for file, name in nothing_reads if file == MAIN})
+    # "postconf -n" always shows where it was told to look.
     if parameters.get("config_directory") == directory:
         del parameters["config_directory"]
     return Settings(
@@ -177,16 +197,16 @@ def parse_settings(
         entries=_parse_entries(master, overrides),
         expanded={split_override(name): value for name, value in _assignments(expanded)},
         effective=dict(_assignments(effective)),
-        unused=tuple(sorted(unused)),
+        unused=tuple(sorted(nothing_reads)),
         undefined=tuple(sorted({match["name"] for match in _UNDEFINED.finditer(warnings)})),
     )
 
 
 def _assignments(output: str) -> Iterable[tuple[str, str]]:
-    for line in output.splitlines():
+    for line in output.split("\n"):
         name, equals, value = line.partition("=")
         if equals:
-            yield name.strip(), value.strip()
+            yield name.strip(BLANKS), value.strip(BLANKS)
 
 
 def split_override(name: str) -> tuple[str, str]:
@@ -199,35 +219,56 @@ def _parse_entries(master: str, overrides: str) -> dict[str, Entry]:
     for name, value in _assignments(overrides):
         service, parameter = split_override(name)
         by_service.setdefault(service, {})[parameter] = value
-    entries = {}
-    for line in master.splitlines():
-        if len(line.split(None, 7)) < 8:
+    entries: dict[str, Entry] = {}
+    for line in master.split("\n"):
+        fields = words(line)
+        if len(fields) < 8:
             continue
-        name, kind, private, unpriv, chroot, wakeup, maxproc, command_line = line.split(None, 7)
-        command, *words = _words(command_line)
-        arguments = " ".join(_without_options(words))
+        name, kind, private, unpriv, chroot, wakeup, maxproc, command, *rest = fields
+        in_order, others = split_options(rest)
         service = f"{name}/{kind}"
-        overrides_here = by_service.get(service, {})
-        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, overrides_here)
+        values = by_service.get(service, {})
+        ordered = {name: values[name] for name in sorted(values, key=[*in_order, *values].index)}
+        entries.pop(service, None)  # of two entries the last counts
+        arguments = " ".join(others)
+        entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, ordered)
     return entries
 
 
-def _words(text: str) -> list[str]:
-    """Split at blanks, except within braces."""
-    words: list[str] = []
-    depth = 0
-    for piece in text.split():
-        if depth:
-            words[-1] += f" {piece}"
+def words(text: str) -> list[str]:
+    """Split at blanks, except within braces, as master(5) and postconf do."""
+    found: list[str] = []
+    word, depth = "", 0
+    for character in text:
+        if character in " \t\r\n" and depth == 0:
+            found += [word] if word else []
+            word = ""
+            continue
+        word += character
+        if character == "{":
+            depth += 1
+        elif character == "}" and depth:
+            depth -= 1
+    return found + ([word] if word else [])
+
+
+def split_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The names of the ``-o name=value`` among a command's arguments, and all other words.
+
+    Options end at the first other word, as for getopt(3).
+    """
+    names: list[str] = []
+    others: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+        option = rest.pop(0)
+        setting = rest.pop(0) if option == "-o" and rest else ""
+        name, equals, _value = setting.lstrip("{").partition("=")
+        if equals and words(name) == [name.strip(BLANKS)]:
+            names.append(name.strip(BLANKS))
         else:
-            words.append(piece)
-        depth += piece.count("{") - piece.count("}")
-    return words
-
-
-def _without_options(words: list[str]) -> list[str]:
-    options = {place for place, word in enumerate(words) if word == "-o"}
-    return [word for place, word in enumerate(words) if place not in options and place - 1 not in options]
+            others += [option, setting] if setting else [option]
+    return names, others + rest
 
 
 def is_proxied(settings: Settings, service: str) -> bool:

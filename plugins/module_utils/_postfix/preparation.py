@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +21,11 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     trial,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import instance as instances
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import edits, plan_changes, removed_last
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import (
+    edited,
+    plan_changes,
+    removed_last,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.journal import (
     Journal,
     Replaced,
@@ -43,6 +50,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     endpoints,
     is_proxied,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.proof import State, prove
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.verdict import refuse_unsound
 
 # How strong each way is to make Postfix see its files.
@@ -77,7 +85,7 @@ class Prepared:
 
     @property
     def changed(self) -> bool:
-        return self.current != self.target or self.apply != "none" or self.journal is not None or bool(self.modes)
+        return bool(self.plan) or self.current != self.target or self.apply != "none" or self.journal is not None
 
     @property
     def plan(self) -> list[Change]:
@@ -95,26 +103,25 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         host.check_file(os.path.join(directory, name))
     modes_before = {name: host.mode(os.path.join(directory, name)) for name in (MAIN, MASTER)}
     modes = {name: mode for name, before in modes_before.items() if mode is not None and mode != before}
-    current = {name: host.read_text(os.path.join(directory, name)) for name in (MAIN, MASTER)}
+    current = host.read_files(directory)
     journal = load_journal(directory)
     previous, warnings = _previous(current, journal)
     host.fill_copy(directory, copy, previous[MAIN], previous[MASTER])
 
-    before = host.read_settings(copy)
+    before = _read_as_found(copy, directory)
     instance = instances.instance(directory, before)
     replaced_before = load_replaced(directory)
     replaced = replaced_overrides(before, request, replaced_before)
-    request = with_listener(before, request, surroundings.is_own_address, replaced_before)
+    asked, request = request, with_listener(before, request, surroundings.is_own_address, replaced_before)
     changes = plan_changes(before, request)
-    late = removed_last(before, changes)
-    for call in edits(before, request, changes, late):
-        host.edit_copy(copy, *call)
-    main_meanwhile = host.read_text(os.path.join(copy, MAIN))
-    if late:
-        host.edit_copy(copy, "-X", *late)
-    target = {name: host.read_text(os.path.join(copy, name)) for name in (MAIN, MASTER)}
-    after = host.read_settings(copy) if changes else before
+    target = edited(previous, before, request, changes)
+    main_meanwhile = edited(previous, before, request, changes, removed_last(before, changes))[MAIN]
+    if changes:
+        host.write_files(copy, target)
+    after = _read_edited(copy, directory, changes) if changes else before
     refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
+    again = with_listener(after, asked, surroundings.is_own_address, replaced)
+    prove(State(previous, before), State(target, after), request, again, changes)
     warnings += _preflight(before, after, request.listener)
 
     now = instance.stamp()
@@ -146,6 +153,25 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
     return prepared
 
 
+def _read_as_found(copy: str, directory: str) -> Settings:
+    try:
+        return host.read_settings(copy)
+    except PostfixError as error:
+        reason = str(error).replace(copy, directory)
+        raise PostfixError(
+            f"main.cf or master.cf of {directory} can not be read: {reason}. It was so before this change: correct "
+            "the file first"
+        ) from error
+
+
+def _read_edited(copy: str, directory: str, changes: Sequence[Change]) -> Settings:
+    try:
+        return host.read_settings(copy)
+    except PostfixError as error:
+        reason = str(error).replace(copy, directory)
+        raise PostfixError(f"main.cf or master.cf could not be read any more: {reason}{_culprits(changes)}") from error
+
+
 def _preflight(before: Settings, after: Settings, listener: Listener | None) -> list[str]:
     """Refuse or warn for what stands around a listener that is to expect a header."""
     if listener is None or not listener.enabled:
@@ -171,10 +197,9 @@ def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict
 
 
 def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
-    """Let Postfix itself judge the edited copy."""
-    problem = trial.check_directory(copy)
-    if problem:
-        raise PostfixError(f"postfix check refuses the configuration: {problem}{_culprits(prepared.changes)}")
+    """Let Postfix itself judge the edited copy, and tell what was wrong before from what the changes make wrong."""
+    _check_directory(prepared, copy)
+    _look_for_lost_addresses(prepared, running)
     for service, overrides in _to_try(prepared):
         _try_service(prepared, copy, service, overrides, running)
     known = {(endpoint.address, endpoint.port) for endpoint in endpoints(prepared.before)}
@@ -189,6 +214,59 @@ def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
             )
 
 
+@contextlib.contextmanager
+def _previous_copy(prepared: Prepared, copy: str) -> Iterator[str]:
+    """A directory with the previous files, beside the edited ones."""
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(copy)) as old:
+        host.fill_copy(prepared.instance.directory, old, prepared.previous[MAIN], prepared.previous[MASTER])
+        yield old
+
+
+def _check_directory(prepared: Prepared, copy: str) -> None:
+    problem = trial.check_directory(copy)
+    if problem is None:
+        return
+    directory = prepared.instance.directory
+    problem = f"postfix check refuses the configuration: {problem.replace(copy, directory)}"
+    if prepared.changes:
+        with _previous_copy(prepared, copy) as old:
+            earlier = trial.check_directory(old) or ""
+        if problem.endswith(f": {earlier.replace(old, directory)}"):
+            _stood_before(prepared, problem, must_start=prepared.apply != "none")
+            return
+    raise PostfixError(f"{problem}{_culprits(prepared.changes)}")
+
+
+def _stood_before(prepared: Prepared, problem: str, must_start: bool) -> None:
+    """A fault that the changes neither make nor mend."""
+    if must_start:
+        raise PostfixError(
+            f"{problem}. It was so before this change, which is not its cause, and Postfix would not start with it: "
+            "correct that first. Nothing was written"
+        )
+    prepared.warnings.append(f"{problem}; it was so before this change, and Postfix would not start with it")
+
+
+def _look_for_lost_addresses(prepared: Prepared, running: bool) -> None:
+    """What ``postfix check`` does not look at: the master ends where an entry names an address that is gone.
+
+    A reload keeps the sockets that are open, so only a start needs the address.
+    """
+    must_start = prepared.apply == "restart" or (prepared.apply == "reload" and not running)
+    for service in prepared.before.entries.keys() & prepared.after.entries.keys():
+        address = service.rpartition(":")[0].strip("[]")
+        if service.endswith("/inet") and _is_address(address) and not surroundings.is_own_address(address):
+            problem = f"master.cf: no interface of this host has the address of {service}"
+            _stood_before(prepared, problem, must_start)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
+
+
 def _to_try(prepared: Prepared) -> Iterator[tuple[str, Mapping[str, str]]]:
     """One smtpd service for every set of overrides there is."""
     seen: list[Mapping[str, str]] = []
@@ -200,22 +278,24 @@ def _to_try(prepared: Prepared) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _try_service(prepared: Prepared, copy: str, service: str, overrides: Mapping[str, str], running: bool) -> None:
-    directory, before = prepared.instance.directory, prepared.before
     problem = trial.try_smtpd(prepared.after, copy, overrides, running)
     if problem is None:
         return
+    before = prepared.before
     entry = before.entries.get(service)
     old = {name: before.expanded[service, name] for name in entry.overrides} if entry else {}
-    if prepared.changes and trial.try_smtpd(before, directory, old, running):
-        prepared.warnings.append(f"{service}: {problem}; it was so before this change")
-        return
     mine = [change for change in prepared.changes if change.parameter and change.service in (None, service)]
-    guilty = [
-        change
-        for change in mine
-        if change.after is not None
-        and trial.try_smtpd(before, directory, {**old, str(change.parameter): change.after}, running)
-    ]
+    with _previous_copy(prepared, copy) as directory:
+        # Another fault than before is a new one.
+        if prepared.changes and trial.try_smtpd(before, directory, old, running) == problem:
+            prepared.warnings.append(f"{service}: {problem}; it was so before this change")
+            return
+        guilty = [
+            change
+            for change in mine
+            if change.after is not None
+            and trial.try_smtpd(before, directory, {**old, str(change.parameter): change.after}, running)
+        ]
     raise PostfixError(f"{service}: {problem}{_culprits(guilty or mine)}")
 
 

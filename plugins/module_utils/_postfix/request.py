@@ -7,20 +7,26 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.lines import is_balanced
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    BLANKS,
     Entry,
     Listener,
     PostfixError,
     Request,
     Values,
+    words,
 )
 
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
-_SERVICE_NAME = re.compile(r"[^\s*/=]+/(inet|unix|unix-dgram|fifo|pass)")
+_SERVICE_NAME = re.compile(r"[^\s*/=#{}\x00-\x1f\x7f-][^\s*/=#{}\x00-\x1f\x7f]*/(inet|unix|unix-dgram|fifo|pass)")
+# Neither a blank nor anything to read: no file of Postfix can hold it.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def value_text(option: str, value: Any) -> str | None:
@@ -37,8 +43,22 @@ def value_text(option: str, value: Any) -> str | None:
     if isinstance(value, list):
         return ", ".join(value_text(option, item) or "" for item in value)
     if isinstance(value, str):
-        return re.sub(r"\s*[\r\n]\s*", " ", value.strip())
+        return _one_line(option, value)
     raise PostfixError(f"{option} must be a text, a number, a boolean, a list of these, or null to remove it")
+
+
+def _one_line(option: str, value: str) -> str:
+    control = _CONTROL.search(value)
+    if control:
+        raise PostfixError(
+            f"{option} holds the control character U+{ord(control[0]):04X}, which Postfix's files can not: remove it"
+        )
+    lines = re.split(r"[ \t]*[\r\n][ \t\r\n]*", value.strip(BLANKS))
+    if any(line.startswith("#") for line in lines[1:]):
+        raise PostfixError(
+            f"{option} has a line that begins with #, which would be part of the value: put the comment outside it"
+        )
+    return " ".join(lines)
 
 
 def read_mode(value: str | None) -> int | None:
@@ -93,7 +113,14 @@ def _service(option: str, name: Any) -> str:
 def _overrides(option: str, service: str, value: Any) -> Values:
     if not isinstance(value, dict):
         raise PostfixError(f"{option}.{service} must be a dictionary of parameters and values")
-    return _values(f"{option}.{service}", value)
+    values = _values(f"{option}.{service}", value)
+    for name, text in values.items():
+        if not is_balanced(text or ""):
+            raise PostfixError(
+                f"{option}.{service}.{name} has an unbalanced brace, with which an override of master.cf swallows what "
+                "follows it: give every { its }, or define a name with parameters and refer to it as $name"
+            )
+    return values
 
 
 def _new_entry(service: str, value: Any) -> Entry | None:
@@ -117,15 +144,32 @@ def _new_entry(service: str, value: Any) -> Entry | None:
         if columns["private"] == "y":
             raise PostfixError(f"{option}.private must not be true: a network service can not be private")
         columns["private"] = "n"  # Postfix's default is "y", with which it would not start
-    command, _space, arguments = str(value_text(f"{option}.command", value["command"])).partition(" ")
+    command, arguments = _command(f"{option}.command", value["command"])
     overrides = _overrides(option, "parameters", value.get("parameters") or {})
     return Entry(
         service=service,
         command=command,
-        arguments=arguments.strip(),
+        arguments=arguments,
         overrides={name: text for name, text in overrides.items() if text is not None},
         **columns,
     )
+
+
+def _command(option: str, value: Any) -> tuple[str, str]:
+    """A program's name and its arguments."""
+    text = value_text(option, value) or ""
+    if not is_balanced(text):
+        raise PostfixError(
+            f"{option} has an unbalanced brace, which would swallow what follows it: give every {{ its }}"
+        )
+    command, *arguments = words(text) or [""]
+    if any(word.startswith("-o") for word in itertools.takewhile(lambda word: word.startswith("-"), arguments)):
+        raise PostfixError(f"{option}: write what follows -o as a name and a value in parameters")
+    if command[:1] in ("", "-", "{") or any(word.startswith("#") for word in (command, *arguments)):
+        raise PostfixError(
+            f"{option} must begin with the name of a program, and no word with #, which begins no comment there"
+        )
+    return command, " ".join(arguments)
 
 
 def _flag(option: str, value: Any) -> str:
@@ -138,7 +182,7 @@ def _flag(option: str, value: Any) -> str:
 def _count(option: str, value: Any) -> str:
     if value is None or value == "-":
         return "-"
-    if isinstance(value, bool) or not re.fullmatch(r"\d+\??", str(value)):
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]+\??", str(value)):
         raise PostfixError(f"{option} must be a number of 0 or more, or left out for Postfix's default")
     return str(value)
 

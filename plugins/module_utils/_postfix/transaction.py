@@ -91,6 +91,7 @@ class Transaction:
         self._old_stamp = self._instance.stamp()
         self._journal = prepared.journal or self._new_journal()
         self._applying = False
+        self._written: set[str] = set()
         self._replaced_queue_manager: tuple[int, int] | None = None
         self.backup_files: list[str] = []
 
@@ -133,6 +134,9 @@ class Transaction:
 
     def run(self) -> None:
         """All steps; on any failure the previous files return and Postfix runs as before."""
+        for name in (MAIN, MASTER):
+            if self._is_foreign(name):
+                raise PostfixError(f"{self._edited(name)}. Nothing was written")
         with _uninterrupted():
             try:
                 for _name, step in self.steps():
@@ -160,8 +164,38 @@ class Transaction:
                 self.backup_files.append(self._backup(self._instance.path(name)))
 
     def _write(self, name: str, text: str) -> None:
+        if self._is_foreign(name):
+            raise PostfixError(self._edited(name))
+        self._replace(name, text)
+
+    def _replace(self, name: str, text: str) -> None:
         if host.read_text(self._instance.path(name)) != text:
             host.write_text(self._instance.path(name), text)
+            self._written.add(name)
+
+    def _is_foreign(self, name: str) -> bool:
+        """Whether a file is neither as this change found it, nor as it writes it."""
+        prepared = self._prepared
+        ours = [prepared.current[name], prepared.target[name], prepared.previous[name]]
+        if name == MAIN:
+            ours.append(prepared.main_meanwhile)
+        return host.read_text(self._instance.path(name)) not in ours
+
+    def _edited(self, name: str) -> str:
+        return f"somebody edited {self._instance.path(name)} while this change was under way: run it again"
+
+    def _put_back(self) -> str:
+        """Bring the previous files back. What somebody else wrote meanwhile is not lost; says where it is."""
+        kept = []
+        for name, text in self._prepared.previous.items():
+            path = self._instance.path(name)
+            if self._is_foreign(name):
+                if name not in self._written:
+                    continue
+                kept.append(f"{path}.edited-{time.strftime('%Y-%m-%dT%H-%M-%S')}")
+                host.write_text(kept[-1], host.read_text(path), like=path)
+            self._replace(name, text)
+        return f", and what somebody else wrote meanwhile is kept in {', '.join(kept)}" if kept else ""
 
     def _set_modes(self, modes: Mapping[str, int]) -> None:
         for name, mode in modes.items():
@@ -228,8 +262,7 @@ class Transaction:
     def _roll_back(self) -> str:
         """Undo, and say how that went. Where it fails the journal stays, and the next run tries again."""
         try:
-            for name, text in self._prepared.previous.items():
-                self._write(name, text)
+            kept = self._put_back()
             self._keep(self._prepared.replaced_before)
             self._set_modes({name: self._prepared.modes_before[name] for name in self._prepared.modes})
             if self._applying:
@@ -240,7 +273,7 @@ class Transaction:
         except (PostfixError, OSError) as error:
             return f"The previous configuration could not be brought back ({error}); the next run will try again"
         state = "runs as before" if self._journal.was_running else "is stopped, as before"
-        return f"The previous files are back and Postfix {state}" if self._applying else "The previous files are back"
+        return f"The previous files are back{f' and Postfix {state}' if self._applying else ''}{kept}"
 
     def _restore_service(self) -> None:
         if self._journal.was_running:

@@ -72,16 +72,19 @@ class Fault:
         if not set(self.meanwhile) <= MEANWHILE:
             raise ValueError(f"meanwhile takes {', '.join(sorted(MEANWHILE))}")
 
-    def takes(self, method: str, path: str) -> bool:
-        """Whether it happens to this call, which is then used up."""
-        if self.count == 0 or self.method not in (None, method) or not re.fullmatch(self.path, path):
-            return False
-        if self.nth > 1:
-            self.nth -= 1
-            return False
+    def fits(self, method: str, path: str) -> bool:
+        return self.count != 0 and self.method in (None, method) and bool(re.fullmatch(self.path, path))
+
+    def counts_down(self) -> bool:
+        """Whether its turn has come with this call."""
+        if self.nth == 1:
+            return True
+        self.nth -= 1
+        return False
+
+    def use(self) -> None:
         if self.count is not None:
             self.count -= 1
-        return True
 
     @property
     def acts_first(self) -> bool:

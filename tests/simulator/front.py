@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import re
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .call import Context
 from .connections import Connections, refuse_connections
+from .errors import ApiError
 from .faults import Fault
 
 PREFIXES = ("/1.0", "/v1")
@@ -78,7 +80,7 @@ class FrontDoor:
             self.in_flight.remove(entry)
 
     async def _serve(self, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = next((fault for fault in self.faults if fault.takes(entry.method, entry.path)), None)
+        fault = self._take(entry)
         latency = self.sim.switches.number("latency_ms") / 1000
         if latency or (fault and fault.delay):
             await asyncio.sleep(latency + (fault.delay if fault else 0))
@@ -89,6 +91,14 @@ class FrontDoor:
             await answer(send, 429, body, {"Retry-After": str(math.ceil(self._window() / 10))})
         else:
             await self.app(scope, receive, send)
+
+    def _take(self, entry: Entry) -> Fault | None:
+        """The first fault whose turn it is; every one that fits counts the call."""
+        due = [fault for fault in self.faults if fault.fits(entry.method, entry.path) and fault.counts_down()]
+        if not due:
+            return None
+        due[0].use()
+        return due[0]
 
     async def _fail(self, fault: Fault, entry: Entry, scope: Scope, receive: Receive, send: Send) -> None:
         client = tuple(scope["client"])
@@ -118,7 +128,8 @@ class FrontDoor:
             self.sim.switches.update(fault.switches)
             self.sim.follow_switches()
         if fault.meanwhile.get("refresh"):
-            self.context.refresher.refresh(None)
+            with contextlib.suppress(ApiError):
+                self.context.refresher.refresh(None)
         record = self.sim.state.staged.records.get(last_id(entry.path))
         if record and "set" in fault.meanwhile:
             record.values = {**record.values, **fault.meanwhile["set"]}

@@ -11,6 +11,7 @@ from typing import Any
 from .call import Call, Handler, Operation
 from .configuration import Record, evaluation_order
 from .errors import ApiError, not_found
+from .haproxy.words import server_cookie
 from .listing import filters, fits, is_bulk, page
 from .schema import MOST_ROUTES, MOST_RULES, PROBE_FIELDS, RESOURCES, Resource
 from .validation import created, updated
@@ -169,9 +170,16 @@ def view(call: Call, record: Record) -> dict[str, Any]:
         values["probe"] = empty_probe(call)
     if resource.kind == "server" and call.sim.switches.on("null_flags"):
         values |= {name: values[name] or None for name in OLD_FLAGS if name in values}
+    if values.get("cookie", "") is None and call.sim.switches["generated_cookie"] == "shown":
+        values["cookie"] = generated_cookie(call, record)
     if "serverState" in resource.by_name:
         add_server_state(call, record, values)
     return dict(sorted(values.items()))
+
+
+def generated_cookie(call: Call, server: Record) -> str | None:
+    farm = call.sim.state.staged.records[server.parent or 0]
+    return server_cookie(server) if farm.values["stickiness"] == "cookie" else None
 
 
 def empty_probe(call: Call) -> dict[str, Any] | None:

@@ -133,6 +133,7 @@ SWITCHES = (
     # Reading
     Switch("lists_shuffled", ON_OFF, "on", "ids (routes excepted) and block lists come in any order"),
     Switch("null_flags", ON_OFF, "off", "backup, probe and ssl that are off read null, as on old servers"),
+    Switch("generated_cookie", ("hidden", "shown"), "hidden", "cookie of a server that needs one and was given none"),
     Switch("server_state_missing", ("empty", "null", "absent"), "empty", "serverState before a server is deployed"),
     Switch(
         "bulk_lists",

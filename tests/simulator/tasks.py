@@ -44,7 +44,7 @@ class Runner:
     def start(
         self, action: str, work: Callable[[], Awaitable[None]], failed: Callable[[], None] = lambda: None
     ) -> Task:
-        """``work`` is done if the task ends well; ``failed`` is called if it ends in another way."""
+        """``work`` is done if the task ends well; ``failed`` is called if it ends in another way, once it ends."""
         task = self.create(action, [])
         wanted = self.sim.switches["task_outcome"]
 
@@ -56,7 +56,7 @@ class Runner:
             outcome = await self.outcome(task, wanted, half)
             if outcome == "done":
                 await work()
-            else:
+            elif outcome != "blocked":
                 failed()
             self.finish(task, outcome)
 

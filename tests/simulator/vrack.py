@@ -227,7 +227,7 @@ async def detach(call: Call) -> Values:
     return start(call, DETACH, "deactivating", "inactive", "active")
 
 
-def start(call: Call, action: str, meanwhile: str, after: str, else_: str) -> Values:
+def start(call: Call, action: str, meanwhile: str, after: str, otherwise: str) -> Values:
     sim = call.sim
     sim.state.vrack = meanwhile
 
@@ -237,7 +237,7 @@ def start(call: Call, action: str, meanwhile: str, after: str, else_: str) -> Va
             leave_networks(sim)
 
     def stay() -> None:
-        sim.state.vrack = else_
+        sim.state.vrack = otherwise
 
     return vrack_view(sim, call.context.runner.start(action, arrive, stay))
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..configuration import Configuration, Record
 from ..health import probe_of, scaled_interval
 from ..state import Settings
-from .words import chain_path, name_of, quote
+from .words import chain_path, name_of, quote, server_cookie
 
 SEND_PROXY = {
     "v1": "send-proxy",
@@ -87,7 +87,7 @@ def server_line(server: Record, farm: Record, configuration: Configuration, sett
     if values["backup"]:
         words.append("backup")
     if farm.values["stickiness"] == "cookie":
-        words.append(f"cookie {quote(values['cookie'] or name_of(server))}")
+        words.append(f"cookie {quote(server_cookie(server))}")
     if values["ssl"] and values["chain"]:
         words.append(f"ssl verify required ca-file {quote(str(chain_path(directory, server)))}")
     elif values["ssl"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..configuration import Configuration, Record
@@ -31,79 +32,101 @@ HTTP_FETCHES = {
 WITHOUT_CASE = ("host", "sni")
 
 
+@dataclass(frozen=True)
+class Condition:
+    """A rule: one of ``lines`` has to match, or none of them if ``negated``."""
+
+    name: str
+    lines: list[str]
+    negated: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """A route that has rules. ``conditions`` is None where its action or a rule is not known here."""
+
+    route: Record
+    conditions: list[Condition] | None
+
+    @property
+    def action(self) -> dict[str, Any]:
+        action: dict[str, Any] = self.route.values["action"]
+        return action
+
+    @property
+    def acls(self) -> list[str]:
+        if self.conditions is None:
+            return [f"    # route {self.route.id} is not simulated"]
+        return [f"    acl {one.name} {line}" for one in self.conditions for line in one.lines]
+
+    @property
+    def test(self) -> str:
+        return " ".join(f"!{one.name}" if one.negated else one.name for one in self.conditions or [])
+
+    def farm(self, farms: dict[int, str]) -> str | None:
+        """The backend it leads to; None for other actions, and for farms outside the zone."""
+        return farms.get(int(self.action["target"])) if self.action["type"] == "farm" else None
+
+
+def steps(frontend: Record, configuration: Configuration) -> list[Step]:
+    """In the order of evaluation."""
+    found = []
+    for route in configuration.routes_of(frontend):
+        rules = configuration.select(f"{route.resource.protocol}/rule", route.id)
+        if rules:
+            found.append(Step(route, conditions(route, rules, frontend)))
+    return found
+
+
+def conditions(route: Record, rules: list[Record], frontend: Record) -> list[Condition] | None:
+    found = [
+        Condition(f"rule-{rule.id}", acl_lines(rule.values, frontend), bool(rule.values["negate"])) for rule in rules
+    ]
+    known = route.values["action"]["type"] in ("farm", "reject", "redirect") and all(one.lines for one in found)
+    return found if known else None
+
+
 def http_routes(
     frontend: Record, configuration: Configuration, farms: dict[int, str], settings: Settings
 ) -> Iterator[str]:
     """The first farm route that matches is remembered in txn.route."""
     chosen = []
-    for route, conditions in with_conditions(frontend, configuration):
-        if conditions is None:
-            yield f"    # route {route.id} is not simulated"
+    for step in steps(frontend, configuration):
+        yield from step.acls
+        if step.conditions is None:
             continue
-        yield from acls(conditions)
-        test = " ".join(name for name, dummy in conditions)
-        action = route.values["action"]
+        action, farm = step.action, step.farm(farms)
         if action["type"] == "reject":
-            yield f"    http-request deny deny_status {action['status'] or 403} if {test}"
+            yield f"    http-request deny deny_status {action['status'] or 403} if {step.test}"
         elif action["type"] == "redirect":
             location = quote(location_format(action["target"], settings))
-            yield f"    http-request redirect location {location} code {action['status'] or 302} if {test}"
-        elif action["type"] == "farm" and int(action["target"]) in farms:
-            yield f"    http-request set-var(txn.route) int({route.id}) if !{{ var(txn.route) -m found }} {test}"
-            chosen.append((farms[int(action["target"])], route.id))
-    for farm, id_ in chosen:
-        yield f"    use_backend {farm} if {{ var(txn.route) -m int {id_} }}"
-
-
-def tcp_routes(frontend: Record, configuration: Configuration, farms: dict[int, str]) -> Iterator[str]:
-    chosen = []
-    routes = list(with_conditions(frontend, configuration))
-    needs_content = any(
-        "req." in acl for dummy, conditions in routes for dummy2, found in conditions or () for acl in found
-    )
-    if needs_content:
-        yield f"    tcp-request inspect-delay {INSPECT}"
-    for route, conditions in routes:
-        if conditions is None:
-            yield f"    # route {route.id} is not simulated"
-            continue
-        yield from acls(conditions)
-        test = " ".join(name for name, dummy in conditions)
-        action = route.values["action"]
-        if action["type"] == "reject":
-            yield f"    tcp-request content reject if {test}"
-        elif action["type"] == "farm" and int(action["target"]) in farms:
-            chosen.append(f"    use_backend {farms[int(action['target'])]} if {test}")
-    if needs_content:
-        yield "    tcp-request content accept if { req.ssl_hello_type 1 } or { req.proto_http }"
+            yield f"    http-request redirect location {location} code {action['status'] or 302} if {step.test}"
+        elif farm:
+            id_ = step.route.id
+            yield f"    http-request set-var(txn.route) int({id_}) if !{{ var(txn.route) -m found }} {step.test}"
+            chosen.append(f"    use_backend {farm} if {{ var(txn.route) -m int {id_} }}")
     yield from chosen
 
 
-Condition = tuple[str, list[str]]  # name of the list, negated or not; what it holds, one of which has to match
-
-
-def with_conditions(frontend: Record, configuration: Configuration) -> Iterator[tuple[Record, list[Condition] | None]]:
-    """Routes that have rules, in their order; None where a rule or the action is not known here."""
-    for route in configuration.routes_of(frontend):
-        rules = configuration.select(f"{route.resource.protocol}/rule", route.id)
-        if not rules:
+def tcp_routes(frontend: Record, configuration: Configuration, farms: dict[int, str]) -> Iterator[str]:
+    """Where a rule looks at what the client says, HAProxy waits for it."""
+    chosen = []
+    found = steps(frontend, configuration)
+    waits = any("req." in line for step in found for line in step.acls)
+    if waits:
+        yield f"    tcp-request inspect-delay {INSPECT}"
+    for step in found:
+        yield from step.acls
+        if step.conditions is None:
             continue
-        found = [condition(rule, frontend) for rule in rules]
-        known = route.values["action"]["type"] in ("farm", "reject", "redirect")
-        yield route, [one for one in found if one] if known and all(found) else None
-
-
-def acls(conditions: list[Condition]) -> Iterator[str]:
-    for name, found in conditions:
-        for line in found:
-            yield f"    acl {name.lstrip('!')} {line}"
-
-
-def condition(rule: Record, frontend: Record) -> Condition | None:
-    values = rule.values
-    found = acl_lines(values, frontend)
-    name = f"rule-{rule.id}"
-    return (f"!{name}" if values["negate"] else name, found) if found else None
+        farm = step.farm(farms)
+        if step.action["type"] == "reject":
+            yield f"    tcp-request content reject if {step.test}"
+        elif farm:
+            chosen.append(f"    use_backend {farm} if {step.test}")
+    if waits:
+        yield "    tcp-request content accept if { req.ssl_hello_type 1 } or { req.proto_http }"
+    yield from chosen
 
 
 def acl_lines(values: dict[str, Any], frontend: Record) -> list[str]:

@@ -44,6 +44,11 @@ def material(certificate: Record) -> str:
     return "\n".join(part.strip() for part in parts if part) + "\n"
 
 
+def server_cookie(server: Record) -> str:
+    """With which a browser stays on its server."""
+    return str(server.values["cookie"] or name_of(server))
+
+
 def name_of(record: Record) -> str:
     return f"{record.resource.protocol}-{record.resource.kind}-{record.id}"
 

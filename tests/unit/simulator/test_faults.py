@@ -83,6 +83,19 @@ def test_the_nth_call_of_its_kind_and_the_ones_after_it(service: Service) -> Non
     assert farms(service) == 2
 
 
+def test_every_fault_counts_every_call(service: Service) -> None:
+    service.get("zone")
+    fault(service, nth=1, status=503, body={"message": "Unavailable"})
+    fault(service, nth=3, status=500, body={"message": "Internal"})
+    told = []
+    for dummy in range(4):
+        try:
+            told.append(bool(service.get("zone")))
+        except ovh.exceptions.APIError as error:
+            told.append(error.response.status_code)
+    assert told == [503, True, 500, True]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -227,3 +240,8 @@ def test_somebody_refreshes_first(service: Service) -> None:
     with pytest.raises(ovh.exceptions.ResourceConflictError):
         service.post("refresh")
     assert len(service.get("task")) == 1
+
+
+def test_nobody_can_refresh_what_can_not_be_deployed(service: Service) -> None:
+    fault(service, meanwhile={"refresh": True})
+    assert service.get("task") == []

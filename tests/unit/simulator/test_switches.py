@@ -308,6 +308,16 @@ def test_null_flags(service: Service) -> None:
     assert service.get(server)["weight"] == 5
 
 
+def test_generated_cookie(service: Service) -> None:
+    sticky, loose = service.farm("http", stickiness="cookie"), service.farm("http")
+    servers = [service.server(farm, "http") for farm in (sticky, loose)]
+    assert [service.get(server)["cookie"] for server in servers] == [None, None]
+    service.simulator.switch(generated_cookie="shown")
+    assert [bool(service.get(server)["cookie"]) for server in servers] == [True, False]
+    service.put(servers[0], cookie="one")
+    assert service.get(servers[0])["cookie"] == "one"
+
+
 def test_server_state_missing(service: Service) -> None:
     server = service.server(service.farm())
     service.simulator.switch(server_state_missing="null")

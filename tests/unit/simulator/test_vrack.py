@@ -83,6 +83,14 @@ def test_a_failed_attachment_leaves_the_service_outside(service: Service, outcom
     assert state(service) == "inactive"
 
 
+def test_a_blocked_attachment_goes_on(service: Service) -> None:
+    service.simulator.switch(task_outcome="blocked")
+    task = attach(service)
+    eventually(lambda: service.get(f"task/{task['id']}")["status"] == "blocked")
+    assert service.client.get(f"/vrack/pn-1/task/{task['id']}")["status"] == "doing"
+    assert state(service) == "activating"
+
+
 def test_refused_attachments(inside: Service) -> None:
     with conflict:
         attach(inside)

@@ -217,7 +217,8 @@ class Api:
         as exceptions of its own.
         """
         try:
-            answer = self._client.raw_call(method, path, data=body, headers=headers)
+            # A copy: python-ovh puts the signature of the call into it.
+            answer = self._client.raw_call(method, path, data=body, headers=dict(headers or {}))
         except ovh.exceptions.OAuth2FailureError as error:
             status = _token_status(error)
             if status in RETRIED_STATUSES:

@@ -115,12 +115,10 @@ class _Planner:
                 self._zones_of(wanted.zone or ALL_ZONES)
         if resource.kind in self._desired.purge:
             self._zones_of(ALL_ZONES)
-            for protocol in resource.protocols:
-                if self._desired.purges(resource, protocol):
-                    self._note_absence(resource, protocol)
         succeeded = [item.old for item in replaced.values() if not item.stays]
         going = [item for item in self._to_go(pairs, existing) if item not in succeeded]
         for item in going:
+            self._note_absence(resource, item.protocol)
             self._delete_with_children(item)
         named = {found.identity for _wanted, found in pairs if found}
         for item in existing:
@@ -170,6 +168,7 @@ class _Planner:
         going = {child.id for entry, child in pairs if child and not entry.present}
         if purges:
             going |= {child.id for child in existing} - named
+        if going:
             self._note_absence(resource, end.protocol, end.id)
         for child in existing:
             if child.id in going:

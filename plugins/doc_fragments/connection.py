@@ -24,7 +24,7 @@ options:
     description:
       - Key of an OVHcloud application, together with O(application_secret) and O(consumer_key).
       - Credentials are taken from the strongest source that has any. These are the options, the environment
-        (E(OVH_APPLICATION_KEY) and so on, named like the options), and C(ovh.conf) in the current directory, in the
+        (E(OVH_APPLICATION_KEY) and so on, named like the options), and C(ovh.conf) where Ansible was started, in the
         home directory as C(~/.ovh.conf), or in C(/etc), in the section named after the endpoint. Weaker sources
         complete what it began, but never bring in another kind of credentials.
     type: str
@@ -59,6 +59,15 @@ options:
       - Calls that are made at once, V(1) to V(20). Without it, the environment variable E(OVH_IPLB_CONCURRENCY), then
         V(10).
     type: int
+  calls_per_minute:
+    description:
+      - An even pace for the calls of all processes of a user that have the same consumer key, client id or token.
+        OVHcloud advises to stay below V(60). Without it, the environment variable E(OVH_IPLB_CALLS_PER_MINUTE);
+        without both, there is no pace.
+      - Processes share the pace through a file in the user's runtime directory, or in C(~/.cache). Where they share
+        none, as jobs in containers, each keeps the pace alone.
+      - Time spent on the pace does not count against C(wait_timeout), and C(Retry-After) of the API wins.
+    type: float
   bulk_reads:
     description:
       - With V(auto), lists are asked for whole objects instead of ids, which saves a call for each object. Such answers

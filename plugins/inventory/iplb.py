@@ -84,6 +84,7 @@ cache_connection: /var/cache/ansible/iplb
 cache_timeout: 600
 """
 
+import hashlib
 import re
 import typing as t
 from collections import Counter, defaultdict
@@ -94,7 +95,7 @@ from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import Settings, find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import gather
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import connection_options
@@ -139,19 +140,19 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         service_name = self._connection_option("service_name")
         if not service_name:
             raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")
+        settings = find_settings({name: self._connection_option(name) for name in connection_options()})
         if not self.get_option("cache"):
-            return self._read(service_name)
-        # The name may come from the environment: one file can stand for several load balancers.
-        key = self.get_cache_key(f"{path} {service_name}")
+            return self._read(service_name, settings)
+        # One file can stand for several load balancers, APIs and users: all may come from the environment.
+        key = self.get_cache_key(f"{path} {service_name} {settings.endpoint} {_digest(settings)}")
         if may_be_cached and key in self._cache:
             return self._cache[key]
-        self._cache[key] = data = self._read(service_name)
+        self._cache[key] = data = self._read(service_name, settings)
         return data
 
-    def _read(self, service_name: str) -> Values:
+    def _read(self, service_name: str, settings: Settings) -> Values:
         if OVH_IMPORT_ERROR:
             raise AnsibleParserError(missing_required_lib("ovh"))
-        settings = find_settings({name: self._connection_option(name) for name in connection_options()})
         api = Api(settings)
         return gather(api, Reader(api, service_name, settings.bulk_reads), ["farms"])
 
@@ -192,6 +193,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._set_composite_vars(self.get_option("compose"), variables, host, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, host, strict=strict)
         self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, host, strict=strict)
+
+
+def _digest(settings: Settings) -> str:
+    """Tells credentials apart without telling them."""
+    text = "\0".join(f"{name}={value}" for name, value in sorted(settings.credentials.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def hosts(data: Values, hostnames: t.Sequence[str]) -> dict[str, Values]:

@@ -24,6 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import Settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput, LostAnswer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.pace import Pace
 
 try:
     import ovh
@@ -96,8 +97,8 @@ def _make_client(settings: Settings) -> t.Any:
     try:
         with _without_configuration():
             return ovh.Client(endpoint=name, timeout=settings.timeout, **settings.credentials)
-    except ovh.exceptions.InvalidConfiguration as error:
-        raise InvalidInput(str(error)) from None
+    except ovh.exceptions.InvalidConfiguration:
+        raise InvalidInput("credentials: python-ovh refuses this set for this endpoint; check their kind") from None
 
 
 def _endpoint_url(endpoint: str) -> str:
@@ -114,9 +115,17 @@ def _endpoint_url(endpoint: str) -> str:
 class Api:
     """Calls below one API endpoint, over one kept connection pool."""
 
+    _pace: Pace | None = None
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = _make_client(settings)
+        self._pace = Pace(settings.calls_per_minute, settings.counted_by) if settings.calls_per_minute else None
+
+    @property
+    def paced(self) -> float:
+        """Seconds spent so far on keeping the pace."""
+        return self._pace.waited if self._pace else 0.0
 
     def get(self, path: str, **query: t.Any) -> t.Any:
         return self._call("GET", _with_query(path, query))
@@ -190,6 +199,8 @@ class Api:
         uncertain = False
         round_number = 0
         while True:
+            if self._pace:
+                self._pace.wait()
             answer, failure = self._attempt(method, path, body, call, headers)
             if failure is None:
                 return answer
@@ -237,9 +248,10 @@ class Api:
             return None, ApiError("no answer (the API's time is not JSON)", call=call)
         except ovh.exceptions.APIError as error:
             if error.response is None:
-                raise ApiError(f"{type(error).__name__}: {error}", call=call) from None
+                raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
             answer = error.response
-        except requests.RequestException as error:
+        except Exception as error:
+            # Of others' exceptions only the kind: their text may repeat headers and so a token.
             raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
         return answer, None if answer.status_code < 300 else error_from(answer, call)
 

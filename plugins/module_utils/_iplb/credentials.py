@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ AUTH_FORMS: tuple[tuple[str, ...], ...] = (
 # Strongest last, the order in which configparser reads them (python-ovh config.py).
 CONFIG_FILES = ("/etc/ovh.conf", "~/.ovh.conf", "./ovh.conf")
 
+_PLAIN = re.compile(r"[!-~]+")
+COUNTED_BY = ("consumer_key", "client_id", "access_token")
 CONCURRENCY_LIMIT = 20
 BULK_READS = ("auto", "never")
 
@@ -36,6 +39,13 @@ class Settings:
     retries: int = 5
     concurrency: int = 10
     bulk_reads: bool = True
+    calls_per_minute: float = 0.0
+    """0: no pace is kept."""
+
+    @property
+    def counted_by(self) -> str:
+        """What OVHcloud counts calls by."""
+        return next(self.credentials[name] for name in COUNTED_BY if name in self.credentials)
 
 
 def find_settings(
@@ -52,17 +62,17 @@ def find_settings(
         that make no sense.
     """
     environment = os.environ if environment is None else environment
-    config = _read_config(config_files)
-    endpoint = (
-        options.get("endpoint") or environment.get("OVH_ENDPOINT") or config.get("default", "endpoint", fallback="")
+    files = _read_config(config_files)
+    endpoint = clean(
+        "endpoint", options.get("endpoint") or environment.get("OVH_ENDPOINT") or files.get("default", "endpoint") or ""
     )
     if not endpoint:
         raise InvalidInput("endpoint is missing: set the option endpoint, OVH_ENDPOINT, or endpoint in ovh.conf")
     names = [name for form in AUTH_FORMS for name in form]
     sources = (
-        ("the options", {name: options.get(name) for name in names}),
-        ("the environment", {name: environment.get(f"OVH_{name.upper()}") for name in names}),
-        ("ovh.conf", {name: config.get(endpoint, name, fallback=None) for name in names}),
+        ("the options", {name: _cleaned(name, options.get(name)) for name in names}),
+        ("the environment", {name: _from_environment(name, environment) for name in names}),
+        ("ovh.conf", {name: _cleaned(f"{name} in ovh.conf", files.get(endpoint, name)) for name in names}),
     )
     timeout = Settings.timeout if options.get("timeout") is None else float(options["timeout"])
     if timeout <= 0:
@@ -76,19 +86,91 @@ def find_settings(
     bulk_reads = options.get("bulk_reads") or "auto"
     if bulk_reads not in BULK_READS:
         raise InvalidInput(f'bulk_reads: "{bulk_reads}" is not one of {", ".join(BULK_READS)}')
-    return Settings(endpoint, _pick_credentials(sources), timeout, retries, concurrency, bulk_reads == "auto")
+    calls_per_minute = float(options.get("calls_per_minute") or 0)
+    if calls_per_minute < 0:
+        raise InvalidInput(f"calls_per_minute: {calls_per_minute:g} must be more than 0, or left out for no limit")
+    credentials = _pick_credentials(sources, files.missing_section(endpoint))
+    return Settings(endpoint, credentials, timeout, retries, concurrency, bulk_reads == "auto", calls_per_minute)
 
 
-def _read_config(paths: t.Sequence[str]) -> configparser.RawConfigParser:
+def clean(name: str, value: str) -> str:
+    """A setting without the blanks around it, such as the line break of a file or of a YAML block.
+
+    :raises InvalidInput: naming the setting, never its value, when a character is left that no such setting has.
+    """
+    text = str(value).strip()
+    if text and not _PLAIN.fullmatch(text):
+        raise InvalidInput(
+            f"{name} holds a line break, a blank or another character that it can not have; give it as one plain word"
+        )
+    return text
+
+
+def _cleaned(name: str, value: t.Any) -> str | None:
+    return None if value is None else clean(name, value) or None
+
+
+def _from_environment(name: str, environment: t.Mapping[str, str]) -> str | None:
+    variable = f"OVH_{name.upper()}"
+    return _cleaned(variable, environment.get(variable))
+
+
+class _Files:
+    """What the configuration files say together, and which there are."""
+
+    def __init__(self, config: configparser.RawConfigParser, paths: list[str]) -> None:
+        self._config = config
+        self._paths = paths
+
+    def get(self, section: str, name: str) -> str | None:
+        return self._config.get(section, name, fallback=None)
+
+    def missing_section(self, section: str) -> str:
+        """A hint where there are files and none of them knows the endpoint; else empty."""
+        if not self._paths or self._config.has_section(section):
+            return ""
+        return f"; {', '.join(self._paths)} has no section [{section}]"
+
+
+def _read_config(paths: t.Sequence[str]) -> _Files:
     config = configparser.RawConfigParser()
     try:
-        config.read([os.path.expanduser(path) for path in paths])
+        found = config.read([place for path in paths for place in _places(path)])
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InvalidInput(f"ovh.conf can not be read: {type(error).__name__}; correct or remove the file") from None
-    return config
+    return _Files(config, found)
 
 
-def _pick_credentials(sources: t.Sequence[tuple[str, dict[str, str | None]]]) -> dict[str, str]:
+def _places(path: str) -> list[str]:
+    """Where a configuration file may be, strongest last.
+
+    A module's working directory is that of the playbook, which may be within a collection: where Ansible itself was
+    started counts too, and more.
+    """
+    if not path.startswith("./"):
+        return [os.path.expanduser(path)]
+    started = started_in()
+    return [path, *([os.path.join(started, path[2:])] if started else [])]
+
+
+def started_in(process: int | None = None) -> str | None:
+    """The working directory of the Ansible that this process belongs to; None where that can not be told."""
+    number = os.getppid() if process is None else process
+    for _generation in range(8):
+        try:
+            with open(f"/proc/{number}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+            with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            if any(os.path.basename(word).startswith(b"ansible") for word in words[:2]):
+                return os.readlink(f"/proc/{number}/cwd")
+        except (OSError, ValueError, IndexError):
+            return None
+        number = parent
+    return None
+
+
+def _pick_credentials(sources: t.Sequence[tuple[str, dict[str, str | None]]], hint: str) -> dict[str, str]:
     """The credentials of the strongest source that has any.
 
     A weaker source may complete the form that a stronger one began, as in "keys in ovh.conf, consumer key in the
@@ -105,7 +187,7 @@ def _pick_credentials(sources: t.Sequence[tuple[str, dict[str, str | None]]]) ->
         return _complete(begun[0], [source[1] for source in sources[index:]])
     raise InvalidInput(
         "credentials are missing: give application_key, application_secret and consumer_key, or client_id and "
-        "client_secret, or access_token, as options, as OVH_* environment variables, or in ovh.conf"
+        f"client_secret, or access_token, as options, as OVH_* environment variables, or in ovh.conf{hint}"
     )
 
 

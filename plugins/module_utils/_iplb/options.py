@@ -35,6 +35,7 @@ def connection_options() -> Spec:
         "timeout": {"type": "float", "default": 60.0},
         "retries": {"type": "int", "default": 5},
         "concurrency": {"type": "int", "fallback": (env_fallback, ["OVH_IPLB_CONCURRENCY"])},
+        "calls_per_minute": {"type": "float", "fallback": (env_fallback, ["OVH_IPLB_CALLS_PER_MINUTE"])},
         "bulk_reads": {
             "type": "str",
             "choices": list(BULK_READS),

@@ -73,7 +73,7 @@ class Refresher:
 
         :raises RefreshFailed: when that takes too long.
         """
-        return self._wait_for_running(_Deadline(self._timeout))
+        return self._wait_for_running(_Deadline(self._timeout, self._api))
 
     def settle(self, zones: t.Collection[str], service_zones: t.Collection[str]) -> None:
         """Wait for a refresh that somebody started before: what no longer waits for one need not be live yet.
@@ -105,7 +105,7 @@ class Refresher:
 
     def _start(self, zone: str | None) -> Values:
         """Start one refresh as soon as no other runs."""
-        deadline = _Deadline(self._timeout)
+        deadline = _Deadline(self._timeout, self._api)
         while True:
             self._wait_for_running(deadline)
             try:
@@ -152,7 +152,7 @@ class Refresher:
 
     def _follow(self, task: Values) -> Values:
         """The task when it is done, or as it was last seen before it vanished."""
-        deadline = _Deadline(self._timeout)
+        deadline = _Deadline(self._timeout, self._api)
         while task["status"] != "done":
             if task["status"] in FAILED_STATUSES:
                 raise RefreshFailed(
@@ -191,7 +191,7 @@ class Refresher:
         :raises NotHealthy: naming each server that did not come up, and its last check.
         """
         since = self._last_refresh()
-        deadline = _Deadline(self._timeout)
+        deadline = _Deadline(self._timeout, self._api)
         waiting = list(farms)
         while True:
             found = [(server, _trouble(server, since)) for server in self._reader.servers(waiting)]
@@ -238,15 +238,16 @@ def _time(text: str | None) -> datetime | None:
 
 
 class _Deadline:
-    """Polls ever more slowly until a time limit in seconds is reached."""
+    """Polls ever more slowly until a time limit in seconds is reached; time spent on the pace does not count."""
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: float, api: Api) -> None:
+        self._api = api
+        self._end = time.monotonic() + seconds - api.paced
         self._pause = POLL_FIRST_SECONDS
 
     def sleep(self) -> bool:
         """Pause before the next look; False when the time is over."""
-        left = self._end - time.monotonic()
+        left = self._end + self._api.paced - time.monotonic()
         if left <= 0:
             return False
         time.sleep(min(self._pause, left))

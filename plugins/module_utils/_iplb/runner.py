@@ -12,7 +12,7 @@ from dataclasses import replace
 from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import check_zone
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import clean, find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError, NotHealthy
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
@@ -108,7 +108,7 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
     """
     if OVH_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
-    service_name = (module.params["service_name"] or "").strip()
+    service_name = clean("service_name", module.params["service_name"] or "")
     if not service_name:
         raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")
     if module.params.get("wait_timeout", 1) <= 0:

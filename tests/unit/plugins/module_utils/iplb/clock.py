@@ -23,6 +23,9 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
+    def time(self) -> float:
+        return START.timestamp() + self.now
+
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
         end = self.now + seconds

@@ -85,6 +85,12 @@ class Desired:
     def of(self, resource: Resource) -> list[DesiredObject]:
         return [item for item in self.objects if item.resource == resource]
 
+    @property
+    def only_address(self) -> str | None:
+        """The address of the one server that the task is about."""
+        children = [child for item in self.objects if item.reference for child in item.children or ()]
+        return children[0].values.get("address") if len(children) == len(self.objects) == 1 else None
+
     def purges(self, resource: Resource, protocol: str) -> bool:
         """Whether objects of this kind that no entry names are to go; a protocol counts only for what has one."""
         return resource.kind in self.purge and (protocol in self.purge_protocols or protocol not in PROTOCOLS)
@@ -104,11 +110,29 @@ class Desired:
                 protocols = {protocol for protocol in resource.protocols if self.purges(resource, protocol)}
                 kinds[resource.kind] |= protocols
                 _add_referrers(kinds, resource, protocols)
+        whole = {(kind, protocol) for kind, protocols in kinds.items() for protocol in protocols}
+        ids = {key: self._ids(*key) for key in whole}
         return Scope(
             {kind: protocols for kind, protocols in kinds.items() if protocols},
             frozenset((item.resource.kind, item.id or item.name) for item in self.objects if item.needs_children),
             frozenset(child.parent for child in RESOURCES if child.parent in self.purge and not child.cascades),
+            {key: found for key, found in ids.items() if found},
         )
+
+    def _ids(self, kind: str, protocol: str) -> frozenset[int]:
+        """The ids of all that the task is about of a kind, where it names each by its id and may take none away."""
+        if kind in self.purge or any(item.may_go for item in self.objects):
+            return frozenset()
+        references = [
+            (item, reference)
+            for item in self.objects
+            for reference in item.resource.references
+            if reference.kind == kind and protocol_of(reference, item.protocol) == protocol and item.writes(reference)
+        ]
+        if references:
+            return frozenset()
+        named = [item.id for item in self.objects if (item.resource.kind, item.protocol) == (kind, protocol)]
+        return frozenset() if None in named else frozenset(item for item in named if item)
 
 
 def protocol_of(reference: Reference, protocol: str) -> str:

@@ -176,6 +176,8 @@ class _Run:
 
     def _scope(self) -> Scope:
         scope = self._desired.scope()
+        if not (self._options["wait_for_healthy"] or self._options["require_healthy_peers"]):
+            return replace(scope, address=self._desired.only_address)
         if not self._options["wait_for_healthy"]:
             return scope
         farms = self._desired.of(FARM)

@@ -85,12 +85,15 @@ class Snapshot:
 class Scope:
     """What a task needs to know: of which kinds every object, by protocol, and of which objects the children.
 
-    ``parents`` are kind and display name or id of those objects; of the kinds in ``every_parent`` it is all.
+    ``parents`` are kind and display name or id of those objects; of the kinds in ``every_parent`` it is all. ``ids``
+    are, by kind and protocol, the only objects of it that the task is about, and ``address`` that of the only child.
     """
 
     kinds: Protocols = field(default_factory=dict)
     parents: frozenset[tuple[str, t.Any]] = frozenset()
     every_parent: frozenset[str] = frozenset()
+    ids: t.Mapping[tuple[str, str], frozenset[int]] = field(default_factory=dict)
+    address: str | None = None
 
     def wants_children_of(self, item: Observed) -> bool:
         kind = item.resource.kind
@@ -112,9 +115,22 @@ class Reader:
         snapshot = Snapshot(self._name, zones, service, by_zone(self.pending(), zones))
         for resource in RESOURCES:
             if not resource.parent:
-                self.add(snapshot, resource, scope.kinds.get(resource.kind, ()))
+                self._add_named(snapshot, resource, scope)
                 self._add_children(snapshot, resource, scope)
         return snapshot
+
+    def _add_named(self, snapshot: Snapshot, resource: Resource, scope: Scope) -> None:
+        protocols = sorted(scope.kinds.get(resource.kind, ()))
+        self.add(snapshot, resource, [item for item in protocols if (resource.kind, item) not in scope.ids])
+        for protocol in protocols:
+            wanted = sorted(scope.ids.get((resource.kind, protocol), ()))
+            path = self.path(resource, protocol)
+            answers = self.lists.objects([f"{path}/{item}" for item in wanted])
+            snapshot.of(resource).extend(
+                observed(resource, protocol, {resource.id_api: item, **answer})
+                for item, answer in zip(wanted, answers)
+                if answer is not None
+            )
 
     def add(self, snapshot: Snapshot, resource: Resource, protocols: t.Iterable[str]) -> None:
         """Read all objects of a kind, where that has not been done."""
@@ -126,7 +142,10 @@ class Reader:
         child = child_of(resource)
         parents = [item for item in snapshot.of(resource) if scope.wants_children_of(item)]
         if child and parents:
-            snapshot.of(child).extend(self.children(child, [item.identity for item in parents]))
+            owners = [item.identity for item in parents]
+            found = self._list(child, owners, {"address": scope.address}) if scope.address else []
+            # A filtered list that is empty proves nothing.
+            snapshot.of(child).extend(found or self.children(child, owners))
 
     def add_what_is_deployed(self, snapshot: Snapshot) -> None:
         """Every frontend, the routes where one leads nowhere else, and in a vRack every farm: what the rules for a
@@ -200,8 +219,10 @@ class Reader:
         others = [item for item in snapshot.of(resource) if item not in items]
         snapshot.objects[resource.kind] = [*others, *now.values()]
 
-    def _list(self, resource: Resource, owners: t.Sequence[tuple[str, int | None]]) -> list[Observed]:
-        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners])
+    def _list(
+        self, resource: Resource, owners: t.Sequence[tuple[str, int | None]], query: Values | None = None
+    ) -> list[Observed]:
+        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners], query)
         return [
             observed(resource, protocol, answer, parent_id)
             for (protocol, parent_id), objects in zip(owners, answers)

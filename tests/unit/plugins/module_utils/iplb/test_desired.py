@@ -98,7 +98,10 @@ USERS: Values = {"frontend": {"tcp"}, "route": {"tcp"}}
             {"farms": [{**SMTP, "protocol": "http", "servers": []}]},
             Scope({"farm": {"http"}}, frozenset({("farm", "smtp")})),
         ),
-        ({"farms": [{"farm_id": 7, "servers": []}]}, Scope(FARMS, frozenset({("farm", 7)}))),
+        (
+            {"farms": [{"farm_id": 7, "servers": []}]},
+            Scope(FARMS, frozenset({("farm", 7)}), ids={("farm", "tcp"): frozenset({7})}),
+        ),
         ({"frontends": [SMTP]}, Scope({"frontend": {"tcp"}})),
         ({"frontends": [{**SMTP, "default_farm": "smtp"}]}, Scope({"frontend": {"tcp"}, "farm": {"tcp"}})),
         ({"frontends": [{**SMTP, "default_ssl_id": 7}]}, Scope({"frontend": {"tcp"}, "certificate": {""}})),

@@ -229,7 +229,7 @@ VARIABLES: dict[str, Any] = {
 
 # Each variable with one of the playbooks, so that each playbook has its turn.
 @pytest.mark.parametrize(
-    ("name", "playbook"), zip(VARIABLES, 3 * ["smtp", "rollout", "teardown", "drift"], strict=False)
+    ("name", "playbook"), list(zip(VARIABLES, 3 * ["smtp", "rollout", "teardown", "drift"], strict=False))
 )
 def test_a_variable_of_another_type_is_named(controller: Controller, name: str, playbook: str) -> None:
     played = controller.run(f"mailops.ovh_iplb.{playbook}", "--check", "-e", json.dumps({name: VARIABLES[name]}))

@@ -95,7 +95,7 @@ def test_the_check_of_fresh_hosts_tells_the_truth(world: World) -> None:
     for fact in (
         "+table inet mailops_ovh_iplb {",
         "+smtp_upstream_proxy_protocol = haproxy",
-        "+\t\tip saddr @balancer",
+        "+\t\ttcp dport 25 ip saddr ",
     ):
         assert fact in world.check.output
     assert changes(world.check, "Admit only", "Configure Postfix") == changes(

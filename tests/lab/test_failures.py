@@ -124,6 +124,36 @@ def fail(lab: Lab, playbook: Path, host: str, name: str) -> tuple[str, str, str,
     return played.output, before, describe(lab, host), answer
 
 
+EVERYTHING_ENDS = """
+- name: The role, where a failure of one host ends the play for all
+  hosts: smtp_backends
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - name: Postfix behind the load balancer
+      ansible.builtin.import_role:
+        name: mailops.ovh_iplb.postfix_backend
+      vars:
+        postfix_backend_parameters: "{{ {'smtpd_helo_required': 'maybe'} if inventory_hostname == 'backend1' else {} }}"
+"""
+LEAVE = PLAYBOOK + "        tasks_from: absent\n"
+
+
+def test_a_host_whose_postfix_believes_headers_keeps_its_firewall_when_another_fails(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "ends.yml").write_text(EVERYTHING_ENDS)
+    (tmp_path / "leave.yml").write_text(LEAVE)
+    before = describe(lab, "backend2")
+    played = apply(lab, str(tmp_path / "ends.yml"))
+    overrides = lab.shell("backend2", "postconf -P")
+    tables = lab.shell("backend2", "nft list tables")
+    left = apply(lab, str(tmp_path / "leave.yml"), {}, "--limit", "backend2")
+    assert played.failed["backend1"] == 1, played.output
+    assert "upstream_proxy_protocol" in overrides
+    assert "mailops_ovh_iplb" in tables
+    assert left.status == 0, left.output
+    assert describe(lab, "backend2") == before
+
+
 def test_a_connection_cut_in_the_middle_leaves_the_host_as_before_or_as_declared(lab: Lab, playbook: Path) -> None:
     host = "backend1"
     before = describe(lab, host)

@@ -6,7 +6,7 @@
 
 - Every Python file and script states the licence.
 - A role's defaults/main.yml and meta/argument_specs.yml agree on the defaults.
-- A boolean variable of a role that is part of an expression goes through the filter bool: -e name=false is a text.
+- A role reads its variables in their types, from ROLE__options: -e name=VALUE is a text.
 - The action group "all" holds exactly the modules that take the options of the API.
 """
 
@@ -60,23 +60,26 @@ def check_role(role: str) -> Iterator[str]:
             yield f"roles/{role}: {name} is {value!r} in defaults/main.yml, documented as {documented[name]!r}"
 
 
-def check_booleans(role: str) -> Iterator[str]:
+def check_reads(role: str) -> Iterator[str]:
+    """Look in templates and conditions. A result of a role is no variable that is given to it."""
     specification = load(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]
-    options = [option for entry in specification.values() for option in entry.get("options", {}).items()]
-    booleans = {name for name, option in options if option["type"] == "bool"}
+    names = {name for entry in specification.values() for name in entry.get("options", {})}
     for path in files():
         if path.parts[:2] != ("roles", role) or path.parts[2] not in ("tasks", "vars"):
             continue
         text = (ROOT / path).read_text()
-        for name in sorted(booleans):
-            if re.search(rf"(when:|that:|- |\bnot|\band|\bor|\bif) *{name}\b(?! \| bool)|{name} (and|or|else)\b", text):
-                yield f"{path}: write {name} | bool"
+        # A dictionary in a template may end in }} too.
+        templates = re.findall(r"\{\{.*?[^}\s]\s*\}\}(?!\s*[|}])", text, re.DOTALL)
+        conditions = re.findall(r"^ *(?:- )?(?:when|that|until): *(?!>)(.*)", text, re.MULTILINE)
+        for name in sorted(names):
+            if any(re.search(rf"(?<![\w'.]){name}\b", expression) for expression in [*templates, *conditions]):
+                yield f"{path}: read {role}__options.{name.removeprefix(role + '_')} instead of {name}"
 
 
 def check_roles() -> Iterator[str]:
     for role in sorted({path.parts[1] for path in files() if path.parts[0] == "roles"}):
         yield from check_role(role)
-        yield from check_booleans(role)
+        yield from check_reads(role)
 
 
 def fragments(module: Path) -> list[str]:

@@ -10,15 +10,16 @@ import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift.finding import Host, as_text, make_finding
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._reason import reason
 
 
 def host_findings(host: Host, certificate_days: int) -> list[Values]:
     postfix = host.postfix or {}
     if postfix.get("unreachable") or not postfix:
-        note = as_text(postfix.get("msg")) or "the host was not looked at"
+        note = reason(postfix) if postfix else "the host was not looked at"
         return [make_finding(host.name, "host", "unreachable", "unknown", note=note)]
     findings = [finding for step in host.steps for finding in step_findings(host, step["object"], step["result"])]
-    failure = host.failure or ("" if "installed" in postfix else as_text(postfix.get("msg")))
+    failure = host.failure or ("" if "installed" in postfix else reason(postfix))
     if failure and not any(finding["level"] == "unknown" for finding in findings):
         findings.append(make_finding(host.name, "host", "failed", "unknown", note=failure))
     for certificate in postfix.get("certificates") or ():
@@ -29,9 +30,9 @@ def host_findings(host: Host, certificate_days: int) -> list[Values]:
 def step_findings(host: Host, name: str, result: t.Mapping[str, t.Any]) -> list[Values]:
     """What one module would change on a host: field by field where it says so, as a whole where it does not."""
     if result.get("unreachable"):
-        return [make_finding(host.name, name, "unreachable", "unknown", note=as_text(result.get("msg")))]
+        return [make_finding(host.name, name, "unreachable", "unknown", note=reason(result))]
     if result.get("failed"):
-        return [make_finding(host.name, name, "failed", "unknown", note=as_text(result.get("msg")))]
+        return [make_finding(host.name, name, "failed", "unknown", note=reason(result))]
     if not result.get("changed"):
         return []
     plan = result.get("plan") or ()

@@ -29,6 +29,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import PROTOCOLS, Resource, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import same
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._reason import reason
 
 # Said of a PROXY setting that smtp.yml would refuse to change (role smtp_load_balancer, preflight).
 CUTOVER_NOTE = (
@@ -39,13 +40,13 @@ CUTOVER_NOTE = (
 def load_balancer_findings(sources: Sources) -> list[Values]:
     findings: list[Values] = []
     if sources.plan.get("failed") or "plan" not in sources.plan:
-        message = sources.plan.get("msg") or "the load balancer was not compared"
+        message = reason(sources.plan) if sources.plan.get("failed") else "the load balancer was not compared"
         findings.append(make_finding(LOAD_BALANCER, "configuration", "failed", "unknown", note=message))
     for operation in sources.plan.get("plan") or ():
         findings += operation_findings(operation)
     findings += _pending_findings(sources)
     if is_unread(sources.info):
-        message = sources.info.get("msg") or "the load balancer was not read"
+        message = reason(sources.info) if sources.info.get("failed") else "the load balancer was not read"
         findings.append(make_finding(LOAD_BALANCER, "objects", "failed", "unknown", note=message))
     return [*findings, *_health_findings(sources)]
 

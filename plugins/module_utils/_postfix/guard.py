@@ -2,25 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the guard in front of a port is, as text, and whether nftables has it. Private to the collection.
+"""Which ports of a host are guarded, and against whom. Private to the collection.
 
-Everything here is pure: text and values in, values out. The host (nft, systemd, files) is in ``guard_host``.
+Everything here is pure: text and values in, values out. What nftables and systemd are told is in ``guard_table`` and
+``guard_units``; the host (nft, systemd, files) is in ``guard_host``.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Union
 
-TABLE = "mailops_ovh_iplb"
-UNIT = "mailops-ovh-iplb.service"
-AGAIN_UNIT = "mailops-ovh-iplb-again.service"
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+Networks = tuple[Network, ...]
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+
+# The load balancer of those that name none, and of a guard that an older version put up.
+UNNAMED = ""
 
 
 class GuardError(Exception):
@@ -29,16 +30,102 @@ class GuardError(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """One port, and the networks that may open connections to it. Loopback always may."""
+    """The guarded ports. Each has the networks that may open connections to it, by the load balancer that they are of.
+
+    Loopback always may.
+    """
+
+    shares: Mapping[int, Mapping[str, Networks]] = field(default_factory=dict)
+
+    @property
+    def ports(self) -> list[int]:
+        return sorted(self.shares)
+
+    def networks(self, port: int) -> Networks:
+        """Those of all load balancers together."""
+        return join_networks(network for networks in self.shares[port].values() for network in networks)
+
+    def of_version(self, port: int, version: int) -> list[Network]:
+        return [network for network in self.networks(port) if network.version == version]
+
+    def as_values(self) -> list[dict[str, Any]]:
+        """The shares as a module returns them, and takes them."""
+        return [
+            _entry(port, name, networks) for port in self.ports for name, networks in sorted(self.shares[port].items())
+        ]
+
+
+def _entry(port: int, load_balancer: str, networks: Networks | None) -> dict[str, Any]:
+    entry = {"port": str(port), "load_balancer": load_balancer, "state": "absent" if networks is None else "present"}
+    return entry if networks is None else {**entry, "sources": [str(network) for network in networks]}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a task says of a port. It leaves the guard where ``networks`` is None."""
 
     port: int
-    networks: tuple[Network, ...]
-
-    def of_version(self, version: int) -> list[Network]:
-        return [network for network in self.networks if network.version == version]
+    load_balancer: str
+    networks: Networks | None
 
 
-def read_networks(option: str, texts: Iterable[str]) -> tuple[Network, ...]:
+@dataclass(frozen=True)
+class Request:
+    """What a task says. ``followed`` are the networks of every other port of the load balancer."""
+
+    entries: Sequence[Entry]
+    load_balancer: str = UNNAMED
+    followed: Networks | None = None
+
+    def __post_init__(self) -> None:
+        seen = [(entry.port, entry.load_balancer) for entry in self.entries]
+        twice = sorted({port for port, name in seen if seen.count((port, name)) > 1})
+        if twice:
+            raise GuardError(
+                f"ports: {', '.join(map(str, twice))} is named twice; say once what is to be. Nothing was changed"
+            )
+
+
+def apply(guard: Guard, request: Request) -> Guard:
+    """The guard as the task wants it. A port that the task does not name stays."""
+    shares = {port: dict(by_name) for port, by_name in guard.shares.items()}
+    named = {entry.port for entry in request.entries}
+    for port, by_name in shares.items():
+        if request.followed is not None and port not in named and request.load_balancer in by_name:
+            by_name[request.load_balancer] = request.followed
+    for entry in request.entries:
+        _change(shares.setdefault(entry.port, {}), entry)
+    return Guard({port: by_name for port, by_name in shares.items() if by_name})
+
+
+def _change(by_name: dict[str, Networks], entry: Entry) -> None:
+    if entry.load_balancer == UNNAMED and entry.networks is None:
+        by_name.clear()
+    # Whoever says which load balancer it is takes over what nobody's was. It would stay for ever otherwise.
+    if entry.load_balancer != UNNAMED:
+        by_name.pop(UNNAMED, None)
+    if entry.networks is None:
+        by_name.pop(entry.load_balancer, None)
+    else:
+        by_name[entry.load_balancer] = entry.networks
+
+
+def way_back(before: Guard, after: Guard) -> list[dict[str, Any]]:
+    """The option ``ports`` that makes ``before`` of ``after``."""
+    ports = sorted({*before.ports, *after.ports})
+    changed = [port for port in ports if before.shares.get(port) != after.shares.get(port)]
+    return [entry for port in changed for entry in _way_back(port, before.shares.get(port), after.shares.get(port, {}))]
+
+
+def _way_back(port: int, before: Mapping[str, Networks] | None, after: Mapping[str, Networks]) -> list[dict[str, Any]]:
+    if before is None:
+        return [_entry(port, UNNAMED, None)]
+    gone = [_entry(port, name, None) for name in sorted(after) if name not in before and name != UNNAMED]
+    # Last what is nobody's, which an entry with a name takes over.
+    return gone + [_entry(port, name, before[name]) for name in sorted(before, reverse=True)]
+
+
+def read_networks(option: str, texts: Iterable[str]) -> Networks:
     """The networks in order, without overlaps; ``option`` names them in the error. Neighbours become one."""
     networks = [_network(option, text) for text in texts]
     if not networks:
@@ -46,8 +133,13 @@ def read_networks(option: str, texts: Iterable[str]) -> tuple[Network, ...]:
             f"{option} is empty: nobody could reach the port any more. The load balancer's networks come from its "
             "natIp; if the API answered with none, ask OVHcloud. Nothing was changed"
         )
-    v4 = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
-    v6 = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    return join_networks(networks)
+
+
+def join_networks(networks: Iterable[Network]) -> Networks:
+    known = list(networks)
+    v4 = [network for network in known if isinstance(network, ipaddress.IPv4Network)]
+    v6 = [network for network in known if isinstance(network, ipaddress.IPv6Network)]
     return (*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6))
 
 
@@ -59,195 +151,6 @@ def _network(option: str, text: str) -> Network:
     if network.prefixlen == 0:
         raise GuardError(f"{option}: {text} is everybody, and would guard nothing; write the load balancer's networks")
     return network
-
-
-def ruleset(guard: Guard) -> str:
-    """The table as a file for ``nft -f``, which replaces it at once.
-
-    Only the packet that opens a connection is judged, so sessions that are open already go on and no connection
-    tracking is needed. A refused client is told so, and tries its next mail exchanger without waiting.
-    """
-    return f"""\
-# Written by the Ansible collection mailops.ovh_iplb, and corrected by its next run.
-table inet {TABLE}
-delete table inet {TABLE}
-{table(guard)}"""
-
-
-def table(guard: Guard) -> str:
-    """The table in the words and the layout of ``nft list table``."""
-    return f"""\
-table inet {TABLE} {{
-{_set(guard, 4)}
-
-{_set(guard, 6)}
-
-\tchain input {{
-\t\ttype filter hook input priority filter; policy accept;
-\t\tiifname "lo" accept
-\t\tip saddr @balancer_ipv4 accept
-\t\tip6 saddr @balancer_ipv6 accept
-\t\ttcp dport {guard.port} tcp flags & (fin | syn | rst | ack) == syn reject with tcp reset
-\t}}
-}}
-"""
-
-
-def _set(guard: Guard, version: int) -> str:
-    elements = ", ".join(_element(network) for network in guard.of_version(version))
-    lines = [
-        f"\tset balancer_ipv{version} {{",
-        f"\t\ttype ipv{version}_addr",
-        "\t\tflags interval",
-        *([f"\t\telements = {{ {elements} }}"] if elements else []),
-        "\t}",
-    ]
-    return "\n".join(lines)
-
-
-def _element(network: Network) -> str:
-    return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
-
-
-def is_in_place(listing: str | None, guard: Guard) -> bool:
-    """Whether the table that ``nft -j list table`` shows is the guard's, and nothing but it."""
-    return listing is not None and _objects(listing) == _wanted(guard)
-
-
-Objects = list[Any]
-
-
-def _wanted(guard: Guard) -> Objects:
-    def saddr(protocol: str, name: str) -> list[Any]:
-        return [_match({"payload": {"protocol": protocol, "field": "saddr"}}, f"@{name}"), {"accept": None}]
-
-    flags = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["fin", "syn", "rst", "ack"]]}
-    rules = [
-        [_match({"meta": {"key": "iifname"}}, "lo"), {"accept": None}],
-        saddr("ip", "balancer_ipv4"),
-        saddr("ip6", "balancer_ipv6"),
-        [
-            _match({"payload": {"protocol": "tcp", "field": "dport"}}, guard.port),
-            _match(flags, "syn"),
-            {"reject": {"type": "tcp reset"}},
-        ],
-    ]
-    return [
-        ("chain", "input", "filter", "input", 0, "accept"),
-        *(("set", f"balancer_ipv{v}", f"ipv{v}_addr", sorted(map(str, guard.of_version(v)))) for v in (4, 6)),
-        *(("rule", "input", list(_leaves(rule))) for rule in rules),
-    ]
-
-
-def _match(left: Any, right: Any) -> Any:
-    return {"match": {"op": "==", "left": left, "right": right}}
-
-
-def _objects(listing: str) -> Objects:
-    """What a listing holds, in one order: every version of nft has its own."""
-    items = [pair for item in json.loads(listing)["nftables"] for pair in item.items()]
-    chains = [
-        ("chain", *(value.get(key) for key in ("name", "type", "hook", "prio", "policy")))
-        for kind, value in items
-        if kind == "chain"
-    ]
-    sets = [
-        ("set", value["name"], value["type"], sorted(map(str, _elements(value.get("elem", [])))))
-        for kind, value in items
-        if kind == "set"
-    ]
-    rules = [("rule", value["chain"], list(_leaves(value.get("expr", [])))) for kind, value in items if kind == "rule"]
-    # Flags such as dormant would put the table to sleep.
-    others = [
-        (kind, value)
-        for kind, value in items
-        if kind not in ("metainfo", "chain", "set", "rule") and not (kind == "table" and not value.get("flags"))
-    ]
-    return [*sorted(chains, key=str), *sorted(sets, key=str), *rules, *others]
-
-
-def _elements(elements: Iterable[Any]) -> Iterator[Network | str]:
-    """The members of a set as networks; what is none (a range with odd ends, a timeout) as it is."""
-    networks: list[Network] = []
-    for element in elements:
-        try:
-            networks += _members(element)
-        except (KeyError, TypeError, ValueError):
-            yield str(element)
-    yield from read_networks("set", map(str, networks)) if networks else ()
-
-
-def _members(element: Any) -> list[Network]:
-    if isinstance(element, str):
-        return [ipaddress.ip_network(element)]
-    if "range" in element:
-        first, last = (ipaddress.ip_address(text) for text in element["range"])
-        return list(ipaddress.summarize_address_range(first, last))
-    return [ipaddress.ip_network(f"{element['prefix']['addr']}/{element['prefix']['len']}")]
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    """Everything an expression says, in order. Versions of nft nest a list of flags in different ways."""
-    if isinstance(value, dict):
-        for key in sorted(value):
-            if key != "|":
-                yield key
-            yield from _leaves(value[key])
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item)
-    else:
-        yield str(value)
-
-
-def unit(nft: str, path: str) -> str:
-    """The unit that loads the table of ``path`` at boot.
-
-    nftables.service flushes every table when it is started, stopped or reloaded. This unit follows it down and through
-    a restart (PartOf=) and a reload (ReloadPropagatedFrom=), always after it (After=).
-    """
-    return f"""\
-# Written by the Ansible collection mailops.ovh_iplb, and corrected by its next run.
-[Unit]
-Description=Admit only the OVHcloud Load Balancer to its SMTP port
-DefaultDependencies=no
-After=nftables.service
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
-Wants=network-pre.target
-Before=network-pre.target shutdown.target
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart={nft} -f {path}
-ExecReload={nft} -f {path}
-ExecStop=-{nft} delete table inet {TABLE}
-
-[Install]
-WantedBy=sysinit.target nftables.service
-"""
-
-
-def again_unit(nft: str, path: str) -> str:
-    """The unit that loads the table again when nftables.service is started and the other one is active already."""
-    return f"""\
-# Written by the Ansible collection mailops.ovh_iplb, and corrected by its next run.
-[Unit]
-Description=Admit only the OVHcloud Load Balancer to its SMTP port, after nftables.service has flushed all rules
-DefaultDependencies=no
-After=nftables.service {UNIT}
-Before=shutdown.target
-Conflicts=shutdown.target
-
-[Service]
-Type=oneshot
-ExecStart={nft} -f {path}
-
-[Install]
-WantedBy=nftables.service
-"""
 
 
 _MAPPED = re.compile(r"^::ffff:(?=\d+\.)", re.IGNORECASE)

@@ -27,7 +27,14 @@ from awx.surveys import check_launch, check_survey, questions_of
 TOKEN = "standInToken"
 API = "/api/v2"
 PAGE_SIZE = 25
-SUMMARIES = ("organization", "project", "inventory", "credential_type", "workflow_job_template", "execution_environment")
+SUMMARIES = (
+    "organization",
+    "project",
+    "inventory",
+    "credential_type",
+    "workflow_job_template",
+    "execution_environment",
+)
 
 
 def view(controller: Controller, record: Record) -> Record:
@@ -62,6 +69,8 @@ def view(controller: Controller, record: Record) -> Record:
         shown["event_processing_finished"] = controller.is_finished(record)
     if collection == "job_templates":
         show_organization(controller, record, shown)
+    if resource.unified or collection == "workflow_approval_templates":
+        shown.setdefault("organization", None)
     return shown
 
 
@@ -181,7 +190,9 @@ def build(controller: Controller) -> Starlette:
 
     def options(name: str, method: str) -> Response:
         fields = {field: {"type": kind.rstrip("?")} for field, kind in RESOURCES[name].fields.items()}
-        return JSONResponse({"name": RESOURCES[name].type, "types": [RESOURCES[name].type], "actions": {method: fields}})
+        return JSONResponse(
+            {"name": RESOURCES[name].type, "types": [RESOURCES[name].type], "actions": {method: fields}}
+        )
 
     def listing(request: Request, records: list[Record]) -> Response:
         query = dict(request.query_params)

@@ -22,7 +22,6 @@ from awx.rules import (
     clean,
     expect,
     forbid,
-    secret_inputs,
 )
 from awx.surveys import check_prompts
 
@@ -127,7 +126,9 @@ class Controller:
             changes["inputs"] = {
                 name: old.get(name) if value == ENCRYPTED else value for name, value in changes["inputs"].items()
             }
-        moved = any(record.get(name) != changes[name] for name in changes if name in ("scm_type", "scm_url", "scm_branch"))
+        moved = any(
+            record.get(name) != changes[name] for name in changes if name in ("scm_type", "scm_url", "scm_branch")
+        )
         approval = self.objects["workflow_approval_templates"].get(record.get("unified_job_template") or 0)
         record.update(changes)
         if approval and record["unified_job_template"] != approval["id"]:

@@ -37,7 +37,7 @@ class Resource:
         collection that an id points into. Null means empty, unless the type ends in a question mark.
     :param fixed: fields that may be given at creation only; later another value is ignored.
     :param unique: fields of which no two objects have the same values.
-    :param defaults: values of fields that were not given; others are empty.
+    :param defaults: values of fields that were not given, and of some that nobody gives; others are empty.
     :param related: collections below an object, and what they hold.
     :param parent: the field whose object takes this one with it when it is deleted; other fields become null.
     """
@@ -68,7 +68,7 @@ RESOURCES = {
         {**NAMED, "kind": "str", "inputs": "any", "injectors": "any"},
         ("name", "kind"),
         unique=("name", "kind"),
-        defaults={"inputs": {}, "injectors": {}},
+        defaults={"inputs": {}, "injectors": {}, "managed": False},
     ),
     "credentials": Resource(
         "credential",
@@ -80,12 +80,13 @@ RESOURCES = {
         },
         ("name", "credential_type"),
         unique=("name", "credential_type", "organization"),
-        defaults={"inputs": {}},
+        defaults={"inputs": {}, "managed": False},
     ),
     "execution_environments": Resource(
         "execution_environment",
         {**NAMED, "organization": "organizations", "image": "str", "pull": "str", "credential": "credentials"},
         ("name", "image"),
+        defaults={"managed": False},
         choices={"pull": ("", "always", "missing", "never")},
     ),
     "projects": Resource(

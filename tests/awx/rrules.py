@@ -14,7 +14,19 @@ from awx.rules import expect
 
 START = re.compile(r"DTSTART(?:;TZID=(?P<zone>[^:]+))?:(?P<time>\d+T\d+)(?P<utc>Z?)(?=\s|$)")
 FREQUENCIES = {"YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY"}
-KEYS = {"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYHOUR", "BYMINUTE", "BYMONTH", "BYMONTHDAY", "BYSETPOS", "WKST"}
+KEYS = {
+    "FREQ",
+    "INTERVAL",
+    "COUNT",
+    "UNTIL",
+    "BYDAY",
+    "BYHOUR",
+    "BYMINUTE",
+    "BYMONTH",
+    "BYMONTHDAY",
+    "BYSETPOS",
+    "WKST",
+}
 DAYS = {"MO", "TU", "WE", "TH", "FR", "SA", "SU"}
 
 
@@ -59,7 +71,7 @@ def check_rule(rule: str) -> None:
 
 def is_time(text: str) -> bool:
     try:
-        datetime.strptime(text, "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        datetime.strptime(text, "%Y%m%dT%H%M%S")
     except ValueError:
         return False
     return len(text) == len("20260101T000000")

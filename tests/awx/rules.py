@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX 24 refuses of single values, credential types and credentials (awx/api/serializers.py, awx/main/fields.py)."""
+"""What AWX 24 refuses of values, credential types and credentials (awx/api/serializers.py, awx/main/fields.py)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ STRING_KEYS = ("choices", "multiline", "format", "secret")
 VARIABLE = r"[a-zA-Z_]+[a-zA-Z0-9_]*"
 # A part of awx.main.constants.ENV_BLOCKLIST.
 BLOCKED = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "JOB_ID", "INVENTORY_ID", "CACHE", "AWX_HOST", "PROJECT_REVISION")
-KEY = re.compile(r"\s*-{4,} *BEGIN (?P<type>[A-Z ]*PRIVATE KEY) *-{4,}\s*(?P<data>.+?)\s*-{4,} *END (?P=type) *-{4,}", re.S)
+KEY = re.compile(
+    r"\s*-{4,} *BEGIN (?P<type>[A-Z ]*PRIVATE KEY) *-{4,}\s*(?P<data>.+?)\s*-{4,} *END (?P=type) *-{4,}", re.S
+)
 
 
 class Refused(Exception):

@@ -102,7 +102,8 @@ def check_launch(answers: Record, template: Record, survey: Record | None) -> Re
     defaults = {
         question["variable"]: question["default"]
         for question in questions
-        if question.get("default") is not None and not wrong_answer(question, {question["variable"]: question["default"]})
+        if question.get("default") is not None
+        and not wrong_answer(question, {question["variable"]: question["default"]})
     }
     asked = {question["variable"] for question in questions}
     taken = {name: value for name, value in answers.items() if template.get("ask_variables_on_launch") or name in asked}

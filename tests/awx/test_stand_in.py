@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from starlette.testclient import TestClient
 
-from awx.app import API, TOKEN, build
-from awx.conftest import KEY, PROJECT
+from awx.app import API, TOKEN
+from awx.conftest import KEY, PROJECT, serving
 from awx.controller import Controller
 
 Answer = tuple[int, Any]
@@ -26,9 +27,9 @@ START = "DTSTART;TZID=Europe/Paris:20260101T050000"
 
 
 class Api:
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, controller: Controller, url: str) -> None:
         self.controller = controller
-        self.client = TestClient(build(controller), headers={"Authorization": f"Bearer {TOKEN}"})
+        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
         self.organization = 3
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
@@ -68,8 +69,10 @@ def eventually(condition: Any) -> None:
 
 
 @pytest.fixture
-def api() -> Api:
-    return Api(Controller(PROJECT))
+def api() -> Iterator[Api]:
+    controller = Controller(PROJECT)
+    with serving(controller) as url:
+        yield Api(controller, url)
 
 
 def credential_type(inputs: Any = None, env: Any = None) -> dict[str, Any]:
@@ -261,7 +264,10 @@ def test_a_schedule_is_refused(api: Api, rrule: str) -> None:
 
 def test_objects_are_replaced_described_and_deleted(api: Api) -> None:
     made = api.make("organizations", name="o", description="d")
-    assert api.call("PUT", f"organizations/{made}", {"description": "e"}) == (400, {"name": ["This field is required."]})
+    assert api.call("PUT", f"organizations/{made}", {"description": "e"}) == (
+        400,
+        {"name": ["This field is required."]},
+    )
     assert api.call("PUT", f"organizations/{made}", {"name": "o"})[1]["description"] == ""
     assert "name" in api.call("OPTIONS", "organizations")[1]["actions"]["POST"]
     assert api.call("DELETE", f"organizations/{made}") == (204, None)
@@ -270,7 +276,9 @@ def test_objects_are_replaced_described_and_deleted(api: Api) -> None:
 
 def test_what_is_deleted_takes_its_own_along_and_leaves_the_rest(api: Api) -> None:
     template = api.template()
-    schedule = api.make("schedules", name="s", unified_job_template=template, rrule=f"{START} RRULE:FREQ=DAILY;INTERVAL=1")
+    schedule = api.make(
+        "schedules", name="s", unified_job_template=template, rrule=f"{START} RRULE:FREQ=DAILY;INTERVAL=1"
+    )
     first, second = api.nodes("first", "second")
     api.lead(first, second)
     api.call("PATCH", f"workflow_job_template_nodes/{first}", {"unified_job_template": template})

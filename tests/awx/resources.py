@@ -117,7 +117,7 @@ RESOURCES = {
             **NAMED,
             "organization": "organizations",
             "kind": "str",
-            "host_filter": "str",
+            "host_filter": "str?",
             "variables": "vars",
             "prevent_instance_group_fallback": "bool",
         },

@@ -11,7 +11,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
-from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils import _awx, _awx_connection
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._awx import connection as awx_connection
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._awx import plan as awx
 
 Values = t.Mapping[str, t.Any]
 
@@ -19,14 +20,14 @@ Values = t.Mapping[str, t.Any]
 def awx_plan(declared: Values, present: t.Mapping[str, t.Sequence[Values]], check_mode: bool = False) -> Values:
     """What to do in AWX. See awx_plan.yml."""
     # Names are others': what looks like a template in them must never be run.
-    plan: Values = wrap_var(_awx.plan(declared, present, check_mode))
+    plan: Values = wrap_var(awx.plan(declared, present, check_mode))
     return plan
 
 
 def awx_lookup_options(connection: Values) -> Values:
     """Options of the lookup awx.awx.controller_api. See awx_lookup_options.yml."""
     try:
-        return _awx_connection.lookup_options(connection)
+        return awx_connection.lookup_options(connection)
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -34,7 +35,7 @@ def awx_lookup_options(connection: Values) -> Values:
 def awx_endpoint(connection: Values) -> Values:
     """Where to send requests, and the headers for them. See awx_endpoint.yml."""
     try:
-        return _awx_connection.endpoint(connection, os.environ)
+        return awx_connection.endpoint(connection, os.environ)
     except ValueError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils import _awx, _awx_connection
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._awx import connection
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._awx import plan as awx
 
 Record = dict[str, Any]
 
@@ -31,7 +32,7 @@ DECLARED: Record = {
         {"name": "mend", "template": "converge", "extra_data": {"which": "a", "always": 1}},
     ],
 }
-COLLECTIONS = (*_awx.KINDS, "notification_templates")
+COLLECTIONS = (*awx.KINDS, "notification_templates")
 EMPTY: dict[str, list[Record]] = {kind: [] for kind in COLLECTIONS if kind != "ways"}
 
 
@@ -41,7 +42,7 @@ def item(name: str, organization: str | None = "Mail", **values: Any) -> Record:
 
 
 def plan(present: dict[str, list[Record]], check: bool = False, **declared: Any) -> Record:
-    return _awx.plan({**DECLARED, **declared}, {**EMPTY, **present}, check)
+    return awx.plan({**DECLARED, **declared}, {**EMPTY, **present}, check)
 
 
 def test_an_empty_awx_takes_everything() -> None:
@@ -172,12 +173,12 @@ def test_a_project_loses_its_credential_only_where_none_is_declared(has: Any, wa
 
 def test_the_lookup_is_told_what_the_modules_are_told() -> None:
     options = {"controller_host": "a", "controller_oauthtoken": {"token": "t"}, "validate_certs": False}
-    assert _awx_connection.lookup_options(options) == {"host": "a", "oauth_token": "t", "verify_ssl": False}
+    assert connection.lookup_options(options) == {"host": "a", "oauth_token": "t", "verify_ssl": False}
 
 
 def test_an_option_that_is_none_is_named_without_its_value() -> None:
     with pytest.raises(ValueError, match="iplb_awx_connection has controller_pass;") as error:
-        _awx_connection.lookup_options({"controller_pass": "secret"})
+        connection.lookup_options({"controller_pass": "secret"})
     assert "secret" not in str(error.value)
 
 
@@ -196,11 +197,11 @@ def test_an_option_that_is_none_is_named_without_its_value() -> None:
 def test_a_request_is_signed_as_the_modules_sign_theirs(
     options: Record, environment: dict[str, str], authorization: str
 ) -> None:
-    found = _awx_connection.endpoint(options, environment)
+    found = connection.endpoint(options, environment)
     assert found == {"url": "https://a.example", "headers": {"Authorization": authorization}}
 
 
 @pytest.mark.parametrize("environment", [{}, {"CONTROLLER_HOST": "a"}, {"CONTROLLER_OAUTH_TOKEN": "t"}])
 def test_a_connection_that_is_not_there_is_told(environment: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="set CONTROLLER_HOST and CONTROLLER_OAUTH_TOKEN, or iplb_awx_connection"):
-        _awx_connection.endpoint({}, environment)
+        connection.endpoint({}, environment)

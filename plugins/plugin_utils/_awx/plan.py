@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils import _awx_workflow as workflow
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._awx import workflow
 
 Values = t.Mapping[str, t.Any]
 Present = t.Mapping[str, t.Sequence[Values]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils import _awx_workflow as workflow
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._awx import workflow
 from hypothesis import given
 from hypothesis import strategies as st
 

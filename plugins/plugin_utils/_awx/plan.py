@@ -107,6 +107,8 @@ def refusals(declared: Values, present: Present) -> t.Iterator[str]:
     yield from taken(declared, present)
     for item in declared["credential_types"]:
         yield from unchangeable(item, present)
+    for item in declared["credentials"]:
+        yield from ambiguous(item, present)
     if declared["project_credential"]:
         yield from unknown("iplb_awx_project_credential", "credentials", declared["project_credential"], present)
     for name in declared["notification_templates"]:
@@ -148,6 +150,14 @@ def unchangeable(item: Values, present: Present) -> t.Iterator[str]:
                 f"credential type {item['name']} has other fields, which AWX does not change while credentials use it "
                 f"({', '.join(users)}): delete these in AWX first, or give the type another name"
             )
+
+
+def ambiguous(item: Values, present: Present) -> t.Iterator[str]:
+    """AWX takes two credentials of one name and two types; the modules then know neither by its name."""
+    for there in named(present, "credentials", item["name"]):
+        kind = summary(there, "credential_type")
+        if kind != item["type"]:
+            yield f"credential {item['name']} is of type {kind}, not {item['type']}: delete it, or give yours another name"
 
 
 def fields_of(credential_type: Values) -> tuple[list[Values], list[str]]:

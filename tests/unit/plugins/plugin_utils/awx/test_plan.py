@@ -36,8 +36,12 @@ COLLECTIONS = (*awx.KINDS, "notification_templates")
 EMPTY: dict[str, list[Record]] = {kind: [] for kind in COLLECTIONS if kind != "ways"}
 
 
+TYPES = {item["name"]: {"name": item["type"]} for item in DECLARED["credentials"]}
+
+
 def item(name: str, organization: str | None = "Mail", **values: Any) -> Record:
     summary = {"organization": {"name": organization}} if organization else {}
+    summary.update({"credential_type": TYPES[name]} if name in TYPES else {})
     return {"name": name, "summary_fields": {**summary, **values.pop("summary", {})}, **values}
 
 
@@ -91,7 +95,7 @@ def test_check_mode_in_an_organization_that_is_missing_asks_for_nothing_in_it() 
 def test_a_name_in_another_organization_is_told_before_anything_is_written(kind: str, taken: Record) -> None:
     (reason,) = plan({kind: [taken]})["refused"]
     assert taken["name"] in reason
-    assert ("organization Other" if taken["summary_fields"] else "no organization") in reason
+    assert ("organization Other" if "organization" in taken["summary_fields"] else "no organization") in reason
     assert "iplb_awx_name" in reason
 
 
@@ -131,6 +135,12 @@ def test_a_credential_type_in_use_keeps_its_fields() -> None:
     assert "credential type Chat has other fields" in reason
     assert "SMTP: chat" in reason
     assert plan({"credential_types": [there]}, credential_types=other)["refused"] == []
+
+
+def test_a_credential_of_another_type_is_not_doubled() -> None:
+    there = item("SMTP: chat", credential_type=1, summary={"credential_type": {"name": "Machine"}})
+    (reason,) = plan({"credentials": [there]})["refused"]
+    assert "credential SMTP: chat is of type Machine, not Chat" in reason
 
 
 def test_a_credential_type_of_awx_itself_is_not_ours() -> None:

@@ -157,7 +157,7 @@ def ambiguous(item: Values, present: Present) -> t.Iterator[str]:
     for there in named(present, "credentials", item["name"]):
         kind = summary(there, "credential_type")
         if kind != item["type"]:
-            yield f"credential {item['name']} is of type {kind}, not {item['type']}: delete it, or give yours another name"
+            yield f"credential {item['name']} is of type {kind}, not {item['type']}: delete it, or name yours otherwise"
 
 
 def fields_of(credential_type: Values) -> tuple[list[Values], list[str]]:

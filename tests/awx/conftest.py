@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -17,11 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 import yaml
 
-from awx.app import TOKEN, Controller, build
+from awx.app import API, TOKEN, build, view
+from awx.controller import Controller
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "examples/awx-project"
@@ -29,6 +33,37 @@ PROGRAMS = Path(sys.executable).parent
 # The last `ansible` with awx.awx: later ones have no collection for AWX.
 PACKAGE = "ansible==12.3.0"
 TIMEOUT = 300  # seconds
+NAME = "SMTP load balancer"
+
+
+def private_key(text: str) -> str:
+    """What AWX takes for a private key, with a text in it to look for."""
+    data = base64.b64encode(b"openssh-key-v1\0\0\0\0\4none" + text.encode()).decode()
+    return f"-----BEGIN OPENSSH PRIVATE KEY-----\n{data}\n-----END OPENSSH PRIVATE KEY-----\n"
+
+
+KEY = private_key("thePrivateKey")
+VARIABLES: dict[str, Any] = {
+    "iplb_awx_project_url": "https://git.example.com/mail/awx-project.git",
+    "iplb_awx_image": "registry.example.com/mail/iplb:1.0.0",
+    "iplb_awx_ovh_inputs": {
+        "endpoint": "ovh-eu",
+        "service_name": "loadbalancer-0123456789abcdef",
+        "application_key": "theApplicationKey",
+        "application_secret": "theApplicationSecret",
+        "consumer_key": "theConsumerKey",
+        "access_token": "",
+    },
+    "iplb_awx_machine_inputs": {"username": "root", "ssh_key_data": KEY},
+    "iplb_awx_notify_url": "https://chat.example.com/hook",
+}
+
+
+def changed(output: str) -> int:
+    """How many tasks of a run that went well changed something."""
+    match = re.search(r"localhost +: ok=\d+ +changed=(\d+) .*failed=0", output)
+    assert match, output
+    return int(match[1])
 
 
 def is_manifest(name: str) -> bool:
@@ -99,8 +134,16 @@ class Awx:
 
     def objects(self, collection: str) -> dict[str, dict[str, Any]]:
         """Objects by name (nodes by identifier), as the API shows them."""
-        found = map(self.controller.view, self.controller.objects[collection].values())
+        self.controller.settle()
+        found = [view(self.controller, item) for item in self.controller.objects[collection].values()]
         return {item.get("name") or item["identifier"]: item for item in found}
+
+    def call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A request of one who speaks to the API."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return httpx.request(
+            method, f"{self.environment['CONTROLLER_HOST']}{API}/{path}/", headers=headers, json=body, trust_env=False
+        )
 
     def linked(self, collection: str, name: str, relation: str) -> list[str]:
         """Names of what is associated with an object."""
@@ -110,8 +153,15 @@ class Awx:
         return [everything[item].get("name") or everything[item]["identifier"] for item in ids]
 
 
-@pytest.fixture(scope="module")
-def awx(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Awx]:
+@contextmanager
+def fresh(collections: Path, directory: Path) -> Iterator[Awx]:
+    """An AWX with nothing in it."""
     controller = Controller(PROJECT)
     with serving(controller) as url:
-        yield Awx(controller, url, collections, tmp_path_factory.mktemp("awx"))
+        yield Awx(controller, url, collections, directory)
+
+
+@pytest.fixture(scope="module")
+def awx(collections: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Awx]:
+    with fresh(collections, tmp_path_factory.mktemp("awx")) as made:
+        yield made

@@ -9,21 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+# What a template may be launched with. Null, where it is not.
 LAUNCH = {
-    "scm_branch": "str",
-    "job_type": "str",
-    "job_tags": "str",
-    "skip_tags": "str",
-    "limit": "str",
-    "diff_mode": "bool",
+    "scm_branch": "str?",
+    "job_type": "str?",
+    "job_tags": "str?",
+    "skip_tags": "str?",
+    "limit": "str?",
+    "diff_mode": "bool?",
     "verbosity": "int",
     "forks": "int",
     "job_slice_count": "int",
     "timeout": "int",
-    "extra_data": "dict",
+    "extra_data": "any",
     "inventory": "inventories",
     "execution_environment": "execution_environments",
 }
+PROMPTS: dict[str, tuple[Any, ...]] = {"job_type": ("run", "check")}
 NOTIFIED = ("notification_templates_started", "notification_templates_success", "notification_templates_error")
 
 
@@ -31,23 +33,24 @@ NOTIFIED = ("notification_templates_started", "notification_templates_success", 
 class Resource:
     """One collection of the API.
 
-    :param fields: what may be written, and its type: str, int, bool, dict, json (text that holds JSON), or the
-        collection that an id points into.
+    :param fields: what may be written, and its type: str, int, bool, any, vars (text that holds variables), or the
+        collection that an id points into. Null means empty, unless the type ends in a question mark.
     :param fixed: fields that may be given at creation only; later another value is ignored.
     :param unique: fields of which no two objects have the same values.
-    :param defaults: values of fields that were not given; others are null.
+    :param defaults: values of fields that were not given, and of some that nobody gives; others are empty.
     :param related: collections below an object, and what they hold.
+    :param parent: the field whose object takes this one with it when it is deleted; other fields become null.
     """
 
     type: str
     fields: dict[str, str]
     required: tuple[str, ...] = ("name",)
     fixed: tuple[str, ...] = ()
-    ignored: tuple[str, ...] = ()
     unique: tuple[str, ...] = ("name",)
     defaults: dict[str, Any] = field(default_factory=dict)
     choices: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     related: dict[str, str] = field(default_factory=dict)
+    parent: str = ""
     survey: bool = False
     unified: bool = False
 
@@ -62,11 +65,10 @@ RESOURCES = {
     ),
     "credential_types": Resource(
         "credential_type",
-        {**NAMED, "kind": "str", "inputs": "dict", "injectors": "dict", "managed": "bool"},
+        {**NAMED, "kind": "str", "inputs": "any", "injectors": "any"},
         ("name", "kind"),
-        ignored=("managed",),
-        defaults={"inputs": {}, "injectors": {}},
-        choices={"kind": ("cloud", "net")},
+        unique=("name", "kind"),
+        defaults={"inputs": {}, "injectors": {}, "managed": False},
     ),
     "credentials": Resource(
         "credential",
@@ -74,18 +76,17 @@ RESOURCES = {
             **NAMED,
             "organization": "organizations",
             "credential_type": "credential_types",
-            "inputs": "dict",
-            "user": "users",
-            "team": "teams",
+            "inputs": "any",
         },
-        ("name", "credential_type", "organization"),
+        ("name", "credential_type"),
         unique=("name", "credential_type", "organization"),
-        defaults={"inputs": {}},
+        defaults={"inputs": {}, "managed": False},
     ),
     "execution_environments": Resource(
         "execution_environment",
         {**NAMED, "organization": "organizations", "image": "str", "pull": "str", "credential": "credentials"},
         ("name", "image"),
+        defaults={"managed": False},
         choices={"pull": ("", "always", "missing", "never")},
     ),
     "projects": Resource(
@@ -104,7 +105,7 @@ RESOURCES = {
             "credential": "credentials",
             "default_environment": "execution_environments",
         },
-        ("name", "organization"),
+        ("name",),
         unique=("name", "organization"),
         choices={"scm_type": ("", "git", "svn", "insights", "archive")},
         related=dict.fromkeys(NOTIFIED, "notification_templates"),
@@ -116,8 +117,8 @@ RESOURCES = {
             **NAMED,
             "organization": "organizations",
             "kind": "str",
-            "host_filter": "str",
-            "variables": "json",
+            "host_filter": "str?",
+            "variables": "vars",
             "prevent_instance_group_fallback": "bool",
         },
         ("name", "organization"),
@@ -131,7 +132,7 @@ RESOURCES = {
             "inventory": "inventories",
             "source": "str",
             "source_path": "str",
-            "source_vars": "json",
+            "source_vars": "vars",
             "source_project": "projects",
             "scm_branch": "str",
             "credential": "credentials",
@@ -144,8 +145,9 @@ RESOURCES = {
             "verbosity": "int",
             "limit": "str",
         },
-        ("name", "inventory", "source", "source_project"),
+        ("name", "inventory"),
         fixed=("inventory",),
+        parent="inventory",
         unique=("name", "inventory"),
         choices={"source": ("scm", "ec2", "gce", "azure_rm", "vmware", "satellite6", "openstack", "controller")},
         related=dict.fromkeys(NOTIFIED, "notification_templates"),
@@ -163,9 +165,10 @@ RESOURCES = {
             "forks": "int",
             "limit": "str",
             "verbosity": "int",
-            "extra_vars": "json",
+            "extra_vars": "vars",
             "timeout": "int",
             "become_enabled": "bool",
+            "scm_branch": "str",
             "diff_mode": "bool",
             "allow_simultaneous": "bool",
             "survey_enabled": "bool",
@@ -176,12 +179,10 @@ RESOURCES = {
             "ask_verbosity_on_launch": "bool",
             "ask_inventory_on_launch": "bool",
             "ask_credential_on_launch": "bool",
-            "organization": "organizations",
         },
-        ("name", "project", "playbook", "inventory"),
-        ignored=("organization",),
+        ("name",),
         unique=("name", "organization"),
-        defaults={"job_type": "run", "extra_vars": "", "survey_enabled": False},
+        defaults={"job_type": "run"},
         choices={"job_type": ("run", "check")},
         related={"credentials": "credentials", **dict.fromkeys(NOTIFIED, "notification_templates")},
         survey=True,
@@ -193,8 +194,9 @@ RESOURCES = {
             **NAMED,
             "organization": "organizations",
             "inventory": "inventories",
-            "limit": "str",
-            "extra_vars": "json",
+            "limit": "str?",
+            "scm_branch": "str?",
+            "extra_vars": "vars",
             "survey_enabled": "bool",
             "allow_simultaneous": "bool",
             "ask_variables_on_launch": "bool",
@@ -214,12 +216,13 @@ RESOURCES = {
             "unified_job_template": "unified_job_templates",
             "identifier": "str",
             "all_parents_must_converge": "bool",
-            "type": "str",
         },
         ("workflow_job_template",),
-        ignored=("type",),
+        fixed=("workflow_job_template",),
+        parent="workflow_job_template",
         unique=("workflow_job_template", "identifier"),
         defaults={"extra_data": {}},
+        choices=PROMPTS,
         related=dict.fromkeys(("success_nodes", "failure_nodes", "always_nodes"), "workflow_job_template_nodes"),
     ),
     "workflow_approval_templates": Resource(
@@ -229,8 +232,10 @@ RESOURCES = {
         "schedule",
         {**NAMED, **LAUNCH, "unified_job_template": "unified_job_templates", "rrule": "str", "enabled": "bool"},
         ("name", "unified_job_template", "rrule"),
+        parent="unified_job_template",
         unique=("name", "unified_job_template"),
         defaults={"enabled": True, "extra_data": {}},
+        choices=PROMPTS,
     ),
     "notification_templates": Resource(
         "notification_template",
@@ -238,9 +243,16 @@ RESOURCES = {
             **NAMED,
             "organization": "organizations",
             "notification_type": "str",
-            "notification_configuration": "dict",
-            "messages": "dict",
+            "notification_configuration": "any",
+            "messages": "any",
         },
         ("name", "organization", "notification_type"),
+        unique=("name", "organization"),
+    ),
+    "project_updates": Resource(
+        "project_update",
+        {"name": "str", "project": "projects", "status": "str", "job_explanation": "str", "scm_revision": "str"},
+        unique=(),
+        parent="project",
     ),
 }

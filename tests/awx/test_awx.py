@@ -7,36 +7,15 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any
 
 import pytest
 import yaml
 
-from awx.conftest import PROJECT, Awx
+from awx.conftest import KEY, NAME, PROJECT, VARIABLES, Awx, changed, private_key
 
-NAME = "SMTP load balancer"
-SECRETS = ("theApplicationSecret", "theConsumerKey", "theApplicationKey", "thePrivateKey", "chat.example.com/hook")
-VARIABLES: dict[str, Any] = {
-    "iplb_awx_project_url": "https://git.example.com/mail/awx-project.git",
-    "iplb_awx_image": "registry.example.com/mail/iplb:1.0.0",
-    "iplb_awx_ovh_inputs": {
-        "endpoint": "ovh-eu",
-        "service_name": "loadbalancer-0123456789abcdef",
-        "application_key": "theApplicationKey",
-        "application_secret": "theApplicationSecret",
-        "consumer_key": "theConsumerKey",
-        "access_token": "",
-    },
-    "iplb_awx_machine_inputs": {"username": "root", "ssh_key_data": "thePrivateKey"},
-    "iplb_awx_notify_url": "https://chat.example.com/hook",
-}
-
-
-def changed(output: str) -> int:
-    match = re.search(r"localhost +: ok=\d+ +changed=(\d+) .*failed=0", output)
-    assert match, output
-    return int(match[1])
+SECRETS = ("theApplicationSecret", "theConsumerKey", "theApplicationKey", KEY.splitlines()[1], "chat.example.com/hook")
+# Every run syncs the project, which changes nothing that is declared.
+SYNC = "POST projects update"
 
 
 def stored_inputs(awx: Awx) -> dict[str, str]:
@@ -69,6 +48,8 @@ def test_the_first_run_declares_everything(awx: Awx, first: str) -> None:
         assert (PROJECT / template["playbook"]).is_file()
         assert template["survey_enabled"] is (job != "notify")
     assert awx.objects("inventory_sources")["Observed"]["source_path"] == "inventory/smtp.iplb.yml"
+    for source in awx.objects("inventory_sources").values():
+        assert (PROJECT / source["source_path"]).is_file()
     assert awx.objects("execution_environments")[NAME]["image"] == VARIABLES["iplb_awx_image"]
 
 
@@ -77,7 +58,7 @@ def test_a_second_run_changes_nothing(declared: Awx) -> None:
     done = declared.play(VARIABLES)
     assert done.returncode == 0, done.stdout + done.stderr
     assert changed(done.stdout) == 0
-    assert declared.controller.writes == []
+    assert declared.controller.writes == [SYNC]
 
 
 def test_one_change_is_one_change_and_a_secret_is_none(declared: Awx) -> None:
@@ -85,13 +66,13 @@ def test_one_change_is_one_change_and_a_secret_is_none(declared: Awx) -> None:
     inputs = {**VARIABLES["iplb_awx_ovh_inputs"], "consumer_key": "theNewConsumerKey"}
     done = declared.play({**VARIABLES, "iplb_awx_image": "example.com/iplb:2", "iplb_awx_ovh_inputs": inputs})
     assert changed(done.stdout) == 1
-    assert declared.controller.writes == ["PATCH execution_environments"]
+    assert declared.controller.writes == ["PATCH execution_environments", SYNC]
     assert stored_inputs(declared)["consumer_key"] == "theConsumerKey"
 
 
 def test_the_example_file_is_enough_and_secrets_are_replaced_on_demand(declared: Awx) -> None:
     key = declared.directory / "id_awx"
-    key.write_text("theNewPrivateKey")
+    key.write_text(private_key("theNewPrivateKey"))
     declared.environment.update(
         OVH_APPLICATION_KEY="theApplicationKey",
         OVH_APPLICATION_SECRET="theApplicationSecret",

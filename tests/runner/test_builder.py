@@ -7,11 +7,39 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from runner.conftest import COLLECTIONS, ROOT
+
+DEFINITION = ROOT / "execution-environment.yml"
+# Until when a base image has security updates, as its makers say. ansible-builder takes images with dnf only.
+END_OF_LIFE = {
+    "quay.io/rockylinux/rockylinux:10": "2035-05-31",  # https://wiki.rockylinux.org/rocky/version/
+}
+
+
+def definition() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(DEFINITION.read_text())
+    return read
+
+
+def test_jobs_run_on_an_image_that_still_gets_security_updates() -> None:
+    image = definition()["images"]["base_image"]["name"]
+    assert image in END_OF_LIFE, f"until when does {image} get security updates?"
+    assert datetime.now(UTC).date().isoformat() <= END_OF_LIFE[image], f"{image} is out of support: take another"
+    assert END_OF_LIFE[image] in DEFINITION.read_text(), "the definition says so too"
+
+
+@pytest.mark.parametrize("version", ["2.18.0", "2.19.14", "2.21.5"])
+def test_jobs_run_on_each_ansible_core_that_the_image_has_a_python_for(version: str) -> None:
+    requirement = Requirement(definition()["dependencies"]["ansible_core"]["package_pip"])
+    assert version in requirement.specifier
 
 
 def test_the_execution_environment_has_what_the_collection_needs(programs: Path) -> None:
@@ -26,8 +54,7 @@ def test_the_execution_environment_has_what_the_collection_needs(programs: Path)
 
 
 def test_the_execution_environment_can_be_created(programs: Path, tmp_path: Path) -> None:
-    definition = ROOT / "execution-environment.yml"
-    command = [str(programs / "ansible-builder"), "create", "--file", str(definition), "--context", str(tmp_path)]
+    command = [str(programs / "ansible-builder"), "create", "--file", str(DEFINITION), "--context", str(tmp_path)]
     command += ["--output-filename", "Containerfile"]
     subprocess.run(command, capture_output=True, text=True, check=True)
     assert "ansible-galaxy collection install" in (tmp_path / "Containerfile").read_text()

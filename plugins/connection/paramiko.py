@@ -399,13 +399,15 @@ class Connection(ConnectionBase):
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)
         display.vvv(f"PUT {in_path} TO {out_path}", host=self.get_option("remote_addr"))
-        with _translated(), self._begin("put", os.path.abspath(in_path), out_path) as sock:
+        words = (os.path.abspath(in_path), out_path, self.get_option("transfer_method"))
+        with _translated(), self._begin("put", *words) as sock:
             finish(sock)
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         super().fetch_file(in_path, out_path)
         display.vvv(f"FETCH {in_path} TO {out_path}", host=self.get_option("remote_addr"))
-        with _translated(), self._begin("fetch", in_path, os.path.abspath(out_path)) as sock:
+        words = (in_path, os.path.abspath(out_path), self.get_option("transfer_method"))
+        with _translated(), self._begin("fetch", *words) as sock:
             finish(sock)
 
     def _begin(self, operation: str, *words: str, **flags: bool) -> socket.socket:

@@ -95,6 +95,8 @@ def serve(sock: socket.socket, session: Session, stop: t.Callable[[], None]) -> 
                 else:
                     _transfer(sock, session, request["operation"], words)
             except SshError as error:
+                if error.kind == GONE:
+                    stop()  # before the client hears of it, and looks for another connection
                 send_frame(sock, FAULT, error.to_bytes())
         except OSError:
             return  # the client went away

@@ -74,22 +74,22 @@ class Session:
             self.close()
             raise SshError(GONE, f"the connection to {self.settings.target} was lost") from None
 
-    def put(self, local: bytes, remote: bytes) -> None:
+    def put(self, local: bytes, remote: bytes, method: bytes) -> None:
         try:
             file = open(local, "rb")  # noqa: SIM115 (the message of an error here is another one than below)
         except OSError as error:
             raise SshError(FAILED, f"{os.fsdecode(local)} can not be read here: {error.strerror}") from None
         with file, self._faults(f"{os.fsdecode(remote)} could not be written"):
-            sftp = self._sftp()
+            sftp = self._sftp(method)
             if sftp is None:
                 self._pipe_to(file, remote)
                 return
             with sftp:
                 sftp.putfo(file, remote)
 
-    def fetch(self, remote: bytes, local: bytes) -> None:
+    def fetch(self, remote: bytes, local: bytes, method: bytes) -> None:
         with self._faults(f"{os.fsdecode(remote)} could not be fetched"):
-            sftp = self._sftp()
+            sftp = self._sftp(method)
             if sftp is None:
                 self._pipe_from(remote, local)
                 return
@@ -110,10 +110,9 @@ class Session:
                 FAILED, f"{what} on {self.settings.target.host}: {os.fsdecode(here) + ': ' if here else ''}{reason}"
             ) from None
 
-    def _sftp(self) -> paramiko.SFTPClient | None:
+    def _sftp(self, method: bytes) -> paramiko.SFTPClient | None:
         """None where files go through a command instead, since the host has no SFTP or none is wanted."""
-        method = self.settings.transfer_method
-        if method == "piped" or (method == "smart" and self._lacks_sftp):
+        if method == b"piped" or (method == b"smart" and self._lacks_sftp):
             return None
         channel = self._open()
         try:
@@ -121,7 +120,7 @@ class Session:
             return paramiko.SFTPClient(channel)
         except sign_in.LOST:
             channel.close()
-            if method == "sftp" and self.is_alive:
+            if method == b"sftp" and self.is_alive:
                 raise SshError(
                     FAILED, f"{self.settings.target.host} has no SFTP; set transfer_method to smart or piped"
                 ) from None

@@ -54,7 +54,6 @@ class Settings:
     timeout: float
     banner_timeout: float
     keepalive: int
-    transfer_method: str
 
     @property
     def way(self) -> tuple[t.Any, ...]:
@@ -93,7 +92,6 @@ def settings(option: t.Callable[[str], t.Any]) -> Settings:
         timeout=_positive(option, "timeout"),
         banner_timeout=_positive(option, "banner_timeout"),
         keepalive=max(0, option("keepalive_interval")),
-        transfer_method=_text(option, "transfer_method"),
     )
 
 

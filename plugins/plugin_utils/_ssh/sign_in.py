@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import shlex
 import socket
+import subprocess
 import sys
 import typing as t
 from dataclasses import dataclass
@@ -80,11 +82,26 @@ def _stream(settings: Settings, hop: Hop, transports: list[paramiko.Transport]) 
         except LOST as error:
             raise SshError(UNREACHABLE, f"{hop} can not be reached from the jump host before it: {error}") from None
     if settings.proxy_command:
-        try:
-            return paramiko.ProxyCommand(settings.proxy_command)
-        except (OSError, ValueError) as error:
-            raise SshError(UNREACHABLE, f"{hop.host}: proxy_command can not be started: {error}") from None
+        return _start_proxy(settings.proxy_command, hop)
     return _dial(hop, settings)
+
+
+def _start_proxy(command: str, hop: Hop) -> socket.socket:
+    """The program ends when its input does, which is when the connection is closed."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            subprocess.Popen(
+                shlex.split(command),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError, IndexError) as error:
+            ours.close()
+            raise SshError(UNREACHABLE, f"{hop.host}: proxy_command can not be started: {error}") from None
+    return ours
 
 
 def _dial(hop: Hop, settings: Settings) -> socket.socket:

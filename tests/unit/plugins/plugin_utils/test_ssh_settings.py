@@ -35,7 +35,6 @@ DEFAULTS: dict[str, Any] = {
     "timeout": 10,
     "banner_timeout": 30.0,
     "keepalive_interval": 15,
-    "transfer_method": "smart",
 }
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The paramiko connection as Ansible loads it, and servers for it to reach."""
+"""The paramiko connection, and servers for it to reach."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import ansible_collections
 import pytest
+import yaml
+from ansible import constants
 from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import connection_loader, init_plugin_loader
+from ansible.plugins.loader import fragment_loader
+from ansible.utils.plugin_docs import add_fragments
+from ansible_collections.mailops.ovh_iplb.plugins.connection import paramiko
 
 from unit.plugins.connection import sshd
 from unit.plugins.connection.sshd import Sshd, World
@@ -47,9 +50,11 @@ def server(world: World) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _collections() -> None:
-    # An editable checkout is found by pytest's own path; Ansible looks where it is told.
-    init_plugin_loader([str(Path(next(iter(ansible_collections.__path__))).parent)])
+def _options() -> None:
+    """Tell Ansible of the options, as its loader does. That one finds no collection that was imported without it."""
+    documentation = yaml.safe_load(paramiko.DOCUMENTATION)
+    add_fragments(documentation, paramiko.__file__, fragment_loader)
+    constants.config.initialize_plugin_configuration_definitions("connection", NAME, documentation["options"])
 
 
 @pytest.fixture(params=[60, 0], ids=["kept", "single"])
@@ -65,7 +70,8 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
     made = []
 
     def make(server: Sshd, **options: Any) -> Any:
-        connection = connection_loader.get(NAME, PlayContext())
+        connection = paramiko.Connection(PlayContext())
+        connection._load_name = NAME
         defaults = {
             "remote_addr": "127.0.0.1",
             "port": server.port,

@@ -90,6 +90,11 @@ class Sshd:
     def log(self) -> str:
         return self.world.path(f"{self._name}.log").read_text()
 
+    @property
+    def signed_in(self) -> int:
+        """How often somebody did."""
+        return self.log.count("Accepted publickey")
+
     def sessions(self) -> list[int]:
         """The processes that serve connections."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
@@ -98,9 +103,10 @@ class Sshd:
     def drop(self) -> None:
         """End every connection, as a host that loses its power does."""
         for pid in self.sessions():
-            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -412,17 +412,17 @@ class Connection(ConnectionBase):
 
     def _begin(self, operation: str, *words: str, **flags: bool) -> socket.socket:
         """Start an operation on the connection that there is, or else on a new one. Nothing is ever started twice."""
-        assert self._keeper is not None
         b_words = [to_bytes(word, errors="surrogate_or_strict") for word in words]
+        keeper = t.cast(Keeper, self._keeper)  # the base class has connected
         try:
-            return _started(self._keeper, operation, b_words, flags)
+            return _started(keeper, operation, b_words, flags)
         except SshError as error:
             if error.kind not in (errors.GONE, errors.BUSY):
                 raise
             display.vvv(f"{error.message}; making another one", host=self.get_option("remote_addr"))
-            if error.kind == errors.BUSY or isinstance(self._keeper, OwnKeeper):
-                self._keeper = OwnKeeper(settings(self.get_option))
-        return _started(self._keeper, operation, b_words, flags)
+            if error.kind == errors.BUSY or isinstance(keeper, OwnKeeper):
+                self._keeper = keeper = OwnKeeper(settings(self.get_option))
+        return _started(keeper, operation, b_words, flags)
 
     def reset(self) -> None:
         """End the connection for all tasks; the next one makes another."""

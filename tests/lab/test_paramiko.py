@@ -95,7 +95,10 @@ def test_the_backend_knows_the_client(story: Story, lab: Lab) -> None:
 def play(lab: Lab, directory: Path, tasks: str, *arguments: str, checking: str = "true") -> Play:
     playbook = directory / "playbook.yml"
     playbook.write_text(f"- name: Work\n  hosts: smtp_backends\n  gather_facts: false\n  tasks:\n{tasks}")
-    return lab.play(str(playbook), "-c", PARAMIKO, *arguments, ANSIBLE_HOST_KEY_CHECKING=checking)
+    # Without files to remove, the first word about a lost host is also the last.
+    return lab.play(
+        str(playbook), "-c", PARAMIKO, *arguments, ANSIBLE_HOST_KEY_CHECKING=checking, ANSIBLE_PIPELINING="true"
+    )
 
 
 REBOOT = """
@@ -143,9 +146,34 @@ def test_a_reboot_in_the_middle_of_a_task_loses_that_task_alone(lab: Lab, tmp_pa
         await_result(lambda: "sleep 60" in lab.shell(host, "ps -eo args"), TIMEOUT)
         subprocess.run([LAB, "reboot", host], check=True, env=lab.variables)
         done = playing.result()
-    assert "was lost while a command ran" in done.output
+    assert "was lost while a command ran" in done.output, done.output
     assert "Work on" in done.output
     assert done.status == 0, done.output
+
+
+GONE = """
+    - name: Work for long
+      ansible.builtin.command: sleep 300
+      changed_when: false
+"""
+
+
+SILENCE = "nft 'table inet silence { chain out { type filter hook output priority 0; policy drop; }; }'"
+
+
+def test_a_host_that_is_gone_without_a_word_is_given_up(lab: Lab, tmp_path: Path) -> None:
+    host = lab.backends[0]
+    interval = ("-e", "ansible_paramiko_keepalive_interval=1")
+    with ThreadPoolExecutor() as pool:
+        playing = pool.submit(play, lab, tmp_path, GONE, "--limit", host, *interval)
+        await_result(lambda: "sleep 300" in lab.shell(host, "ps -eo args"), TIMEOUT)
+        lab.shell(host, SILENCE)
+        try:
+            done = playing.result(TIMEOUT)
+        finally:
+            lab.shell(host, "nft delete table inet silence")
+    assert "was lost while a command ran" in done.output, done.output
+    assert done.failed == {host: 1}
 
 
 @pytest.mark.parametrize("pipelining", ["true", "false"])

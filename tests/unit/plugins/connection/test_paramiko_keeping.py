@@ -148,7 +148,7 @@ def _listener(path: Path) -> int:
     )
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended, or is nobody's business
-            if f"socket:[{inode}]" in [os.readlink(fd) for fd in process.glob("fd/*")]:
+            if f"socket:[{inode}]" in [os.readlink(process / "fd" / name) for name in os.listdir(process / "fd")]:
                 return int(process.name)
     raise AssertionError(f"nobody listens on {path}")
 

@@ -21,7 +21,7 @@ CACHE = Path("/var/cache/mailops-lab")
 STATE = Path(f"/run/{NAMESPACE_PREFIX}lab")
 LOCK = Path(f"/run/{NAMESPACE_PREFIX}lab.lock")
 LOGS = STATE / "log"
-# The home directory of whoever connects to the hosts: paramiko looks for known hosts nowhere else.
+# The home directory of whoever connects to the hosts.
 HOME = STATE / "home"
 SSH = HOME / ".ssh"
 HOSTS_FILE = STATE / "hosts"

@@ -52,6 +52,7 @@ def inventory(state: State) -> str:
         # Connections that ssh keeps open end with the lab: another one has hosts of the same addresses.
         f"    ansible_control_path_dir: {STATE}/ssh",
         f"    ansible_ssh_common_args: -o UserKnownHostsFile={keys.KNOWN_HOSTS} -o StrictHostKeyChecking=yes",
+        f"    ansible_paramiko_known_hosts: [{keys.KNOWN_HOSTS}]",
         "    ansible_python_interpreter: /usr/bin/python3",
         "",
     ]

@@ -117,17 +117,6 @@ def test_drift_is_shown_and_corrected(converged: Lab) -> None:
     assert f"[{CLIENTS[0]}]" in received(converged, CLIENTS[0], "after the drift")
 
 
-def test_paramiko_transport(converged: Lab, tmp_path: Path) -> None:
-    known_hosts = converged.status["hosts"][converged.backends[0]]["ssh"]["known_hosts"]
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "known_hosts").write_text(Path(known_hosts).read_text())
-    played = converged.play(SMTP, "-c", "paramiko_ssh", HOME=str(tmp_path))
-    if "paramiko_ssh' was not found" in played.output:
-        pytest.skip("the installed ansible-core ships no paramiko_ssh any more (removed in 2.21)")
-    assert played.status == 0, played.output
-    assert not any(played.changed.values()), played.output
-
-
 def test_the_playbook_runs_by_full_name_from_an_installed_collection(converged: Lab, tmp_path: Path) -> None:
     galaxy = Path(sys.executable).parent / "ansible-galaxy"
     subprocess.run(

@@ -1,0 +1,187 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a connection carries: commands, input, output, files; and what becomes of them when it breaks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+from unit.plugins.connection import sshd
+from unit.plugins.connection.conftest import Connect
+from unit.plugins.connection.sshd import UID, Sshd, World
+
+LARGE = 32 * 1024 * 1024
+ODD_NAMES = ["*?[x]", "with space", 'quo\'te "both"', "$HOME `id` ;&|", "-rf", "ünï-ćode", "line\nbreak", "back\\slash"]
+METHODS = ["sftp", "piped"]
+
+
+@pytest.fixture
+def there(server: Sshd, request: pytest.FixtureRequest) -> Path:
+    """A directory of alice's."""
+    path: Path = server.world.path("alice") / f"{abs(hash(request.node.name)):x}"
+    path.mkdir()
+    os.chown(path, UID, UID)
+    return path
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_exit_status_output_and_errors_are_told_apart(server: Sshd, connect: Connect, keep_open: int) -> None:
+    connection = connect(server, keep_open=keep_open)
+    done = connection.exec_command("printf 'out\\0\\377'; echo err >&2; exit 3", sudoable=False)
+    assert done == (3, b"out\0\xff", b"err\n")
+
+
+def test_input_and_output_may_be_large_at_the_same_time(server: Sshd, connect: Connect, keep_open: int) -> None:
+    data = os.urandom(4 * 1024 * 1024)
+    connection = connect(server, keep_open=keep_open)
+    status, output, errors = connection.exec_command("head -c 300000 /dev/zero >&2; cat", in_data=data)
+    assert (status, errors) == (0, b"\0" * 300000)
+    assert output == data
+
+
+def test_a_command_that_reads_no_input_is_not_waited_for(server: Sshd, connect: Connect) -> None:
+    assert connect(server).exec_command("exit 5", in_data=b"x" * 4_000_000)[0] == 5
+
+
+def test_without_input_a_command_sees_the_end_of_it(server: Sshd, connect: Connect) -> None:
+    assert connect(server).exec_command("cat; echo end", sudoable=False)[1] == b"end\n"
+
+
+def test_a_terminal_is_there_where_it_is_wanted(server: Sshd, connect: Connect) -> None:
+    assert connect(server).exec_command("tty")[1].startswith(b"/dev/pts/")
+    assert connect(server, pty=False).exec_command("tty")[1] == b"not a tty\n"
+    assert connect(server).exec_command("tty", in_data=b"x")[1] == b"not a tty\n"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_large_files_are_whole(
+    method: str, server: Sshd, connect: Connect, there: Path, tmp_path: Path, keep_open: int
+) -> None:
+    here, back = tmp_path / "here", tmp_path / "back"
+    here.write_bytes(os.urandom(LARGE))
+    connection = connect(server, transfer_method=method, keep_open=keep_open)
+    connection.put_file(str(here), str(there / "file"))
+    assert digest(there / "file") == digest(here)
+    connection.fetch_file(str(there / "file"), str(back))
+    assert digest(back) == digest(here)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_names_are_names(
+    method: str, name: str, server: Sshd, connect: Connect, there: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / name
+    here.write_bytes(b"content")
+    connection = connect(server, transfer_method=method)
+    connection.put_file(str(here), str(there / name))
+    assert [path.name for path in there.iterdir()] == [name]
+    connection.fetch_file(str(there / name), f"{here}.back")
+    assert Path(f"{here}.back").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_empty_files_and_a_file_that_was_longer(
+    method: str, server: Sshd, connect: Connect, there: Path, tmp_path: Path
+) -> None:
+    here, back = tmp_path / "here", tmp_path / "back"
+    here.write_bytes(b"")
+    back.write_bytes(b"something longer")
+    (there / "file").write_bytes(b"something longer")
+    os.chown(there / "file", UID, UID)
+    connection = connect(server, transfer_method=method)
+    connection.put_file(str(here), str(there / "file"))
+    assert (there / "file").read_bytes() == b""
+    connection.fetch_file(str(there / "file"), str(back))
+    assert back.read_bytes() == b""
+
+
+def test_a_host_without_sftp_gets_its_files_all_the_same(
+    world: World, connect: Connect, there: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "here").write_bytes(b"content")
+    with sshd.running(world, "Subsystem none /bin/false") as bare:
+        for _time in range(2):
+            connect(bare).put_file(str(tmp_path / "here"), str(there / "file"))
+        assert (there / "file").read_bytes() == b"content"
+        with pytest.raises(AnsibleError, match="has no SFTP; set transfer_method"):
+            connect(bare, transfer_method="sftp").put_file(str(tmp_path / "here"), str(there / "other"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_can_not_be_moved_is_named(
+    method: str, server: Sshd, connect: Connect, there: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "here").write_bytes(b"content")
+    connection = connect(server, transfer_method=method)
+    with pytest.raises(AnsibleError, match=r"/root/file could not be written on 127\.0\.0\.1: .*[Pp]ermission denied"):
+        connection.put_file(str(tmp_path / "here"), "/root/file")
+    with pytest.raises(AnsibleError, match=r"gone could not be fetched on 127\.0\.0\.1: .*[Nn]o such file"):
+        connection.fetch_file(str(there / "gone"), str(tmp_path / "back"))
+    with pytest.raises(AnsibleError, match="missing can not be read here"):
+        connection.put_file(str(tmp_path / "missing"), str(there / "file"))
+    (there / "file").write_bytes(b"content")
+    with pytest.raises(AnsibleError, match="/missing/back: No such file"):
+        connection.fetch_file(str(there / "file"), "/missing/back")
+
+
+def test_a_connection_that_drops_while_a_command_runs_is_a_host_that_is_lost(
+    world: World, connect: Connect, keep_open: int
+) -> None:
+    with sshd.running(world) as server:
+        connection = connect(server, keep_open=keep_open)
+        connection.exec_command("true", sudoable=False)
+        threading.Timer(0.5, server.drop).start()
+        with pytest.raises(AnsibleConnectionFailure, match="was lost while a command ran"):
+            connection.exec_command("sleep 30", sudoable=False)
+
+
+def test_a_connection_that_dropped_between_tasks_is_made_anew(world: World, connect: Connect, keep_open: int) -> None:
+    with sshd.running(world) as server:
+        connection = connect(server, keep_open=keep_open)
+        connection.exec_command("true", sudoable=False)
+        server.drop()
+        assert connection.exec_command("echo again", sudoable=False)[1] == b"again\n"
+
+
+@pytest.mark.parametrize("operation", ["put_file", "fetch_file"])
+def test_a_transfer_that_breaks_off_is_a_host_that_is_lost(
+    operation: str, world: World, connect: Connect, tmp_path: Path
+) -> None:
+    with sshd.running(world) as server:
+        connection = connect(server)
+        connection.exec_command("true", sudoable=False)
+        threading.Timer(0.3, server.drop).start()
+        words = ("/dev/zero", "/dev/null") if operation == "put_file" else ("/dev/zero", str(tmp_path / "back"))
+        with pytest.raises(AnsibleConnectionFailure, match="was lost"):
+            getattr(connection, operation)(*words)
+
+
+def test_a_host_that_does_not_answer_is_given_up(world: World, connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        server: Any = sshd.Sshd(world, "silent", silent.getsockname()[1], None)  # type: ignore[arg-type]
+        started = time.monotonic()
+        with pytest.raises(AnsibleConnectionFailure, match=f"port {server.port} was reached, but did not agree"):
+            connect(server, banner_timeout=1).exec_command("true")
+        assert time.monotonic() - started < 10
+
+
+def test_a_port_that_nobody_listens_on_is_named(server: Sshd, connect: Connect) -> None:
+    with pytest.raises(AnsibleConnectionFailure, match=r"127\.0\.0\.1 port 1 can not be reached: Connection refused"):
+        connect(server, port=1).exec_command("true")
+    with pytest.raises(AnsibleConnectionFailure, match=r"no-such-host\.invalid port \d+ can not be reached"):
+        connect(server, remote_addr="no-such-host.invalid").exec_command("true")

@@ -59,7 +59,8 @@ def run(collection: Path, arguments: list[str], python: str | None = PYTHON) -> 
     """Run ansible-test in a copy of the collection, for one Python or all, and return its exit status."""
     for version in [python] if python else SUPPORTED:
         provide_get_pip(version)
-    command = [str(Path(sys.executable).with_name("ansible-test")), *arguments, *(["--python", python] if python else [])]
+    choice = ["--python", python] if python else []
+    command = [str(Path(sys.executable).with_name("ansible-test")), *arguments, *choice]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(command, cwd=collection, env=environment, check=False).returncode
 

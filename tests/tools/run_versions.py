@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools.checkout import COLLECTION, ROOT, copy_collection
+from tools.checkout import COLLECTION, ROOT
 from tools.environments import available, environment, find_python, module_utils, search_path
 from tools.versions import CANDIDATE, CORES, FLOOR, MODULE_FLOOR, NEWEST, Core
 

@@ -55,16 +55,15 @@ seealso:
 
 EXAMPLES = r"""
 ---
-# smtp.iplb.yml, with the credentials in OVH_* of the environment
+# smtp.iplb.yml; with the credentials in OVH_* of the environment, these two options are enough
 plugin: mailops.ovh_iplb.iplb
 service_name: loadbalancer-0123456789abcdef
 
----
+# An access token instead
+access_token: "{{ lookup('ansible.builtin.env', 'VAULTED_OVH_TOKEN') }}"
+
 # The servers of the farm "smtp" in the group that the roles and playbooks of this collection work on, and groups by the
 # PROXY protocol that they get
-plugin: mailops.ovh_iplb.iplb
-service_name: loadbalancer-0123456789abcdef
-access_token: "{{ lookup('ansible.builtin.env', 'VAULTED_OVH_TOKEN') }}"
 hostnames: [address]
 strict: true
 groups:
@@ -75,9 +74,7 @@ keyed_groups:
 compose:
   instances_up: iplb_servers | map(attribute='server_state') | flatten | selectattr('status', 'eq', 'UP') | length
 
----
 # Kept for ten minutes
-plugin: mailops.ovh_iplb.iplb
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: /var/cache/ansible/iplb

@@ -4,7 +4,7 @@
 
 """Run the tests on each ansible-core of tools.versions with each Python that this machine has, and print a table.
 
-Usage: python -m tools.run_versions [--quick] [--jobs N] [CORE ...]
+Usage: python -m tools.run_versions [--quick] [--suite SUITE] [--jobs N] [CORE ...]
 
 A row of the table is one ansible-core with one Python. Where ansible-core runs on that Python, so do its sanity tests
 (once, for all Pythons), the unit tests and the playbooks of the integration targets. Where it only runs modules with
@@ -120,8 +120,11 @@ def run_unit(row: Row, controller: Path) -> tuple[bool, str, str]:
             python = environment(row.python)
             folders = MODULE_TESTS
             module_utils(controller, directory)
-        options = ["-q", "-rs", "-p", "no:cacheprovider", "-o", f"pythonpath=tests {directory}", "-m", row.marker]
-        success, output = call([str(python), "-m", "pytest", *options, *folders], PYTHONPATH=str(directory))
+        # Differences between versions are looked for, so all of them get the same examples.
+        options = ["-q", "-rs", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-m", row.marker]
+        paths = ["-o", f"pythonpath=tests {directory}"]
+        variables = {"PYTHONPATH": str(directory), "HYPOTHESIS_STORAGE_DIRECTORY": str(directory / "hypothesis")}
+        success, output = call([str(python), "-m", "pytest", *options, *paths, *folders], **variables)
     counts = re.search(r"^(.*\d+ \w+) in [\d.]+s", output, re.M)
     return success, counts[1].strip("= ") if counts else "did not run", output
 
@@ -138,7 +141,7 @@ RUN = {"sanity": run_sanity, "unit": run_unit, "integration": run_integration}
 
 def run(row: Row) -> Row:
     """Run the suites of a row, all of them also after a failure, and say what came of each as it ends."""
-    if not row.suites:
+    if not row.controller:
         missing = row.python or " or ".join(row.core.controllers)
         print(f"SKIPPED {row.core.requirement}: this machine has no Python {missing}", flush=True)
         return row
@@ -164,7 +167,7 @@ def table(done: list[Row]) -> str:
     heading = ("ansible-core", "Python", "runs", *SUITES)
     lines = [heading]
     for row in done:
-        if not row.suites:
+        if not row.controller:
             lines.append((row.core.name, row.python, "not available", "", "", ""))
             continue
         runs = "ansible-core" if row.is_controller else f"modules, from {row.controller}"
@@ -176,11 +179,14 @@ def table(done: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the tests on every ansible-core and Python.")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--suite", choices=SUITES)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("cores", nargs="*", metavar="CORE")
     options = parser.parse_args()
     cores = tuple(core for core in (*CORES, CANDIDATE) if core.name in options.cores or not options.cores)
     wanted = list(quick_rows() if options.quick else rows(cores))
+    for row in wanted:
+        row.suites = tuple(suite for suite in row.suites if options.suite in (None, suite))
     with ThreadPoolExecutor(options.jobs) as executor:
         done = list(executor.map(run, wanted))
     print(f"\n{table(done)}")

@@ -87,12 +87,15 @@ from collections import Counter, defaultdict
 
 from ansible.constants import LOCALHOST
 from ansible.errors import AnsibleParserError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import find_settings
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
+    InvalidInput,
+    IplbError,
+    library_missing,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import gather
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import connection_options
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
@@ -147,7 +150,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _read(self, service_name: str) -> Values:
         if OVH_IMPORT_ERROR:
-            raise AnsibleParserError(missing_required_lib("ovh"))
+            raise AnsibleParserError(library_missing(OVH_IMPORT_ERROR, "run Ansible with a Python that has it"))
         settings = find_settings({name: self._connection_option(name) for name in connection_options()})
         api = Api(settings)
         return gather(api, Reader(api, service_name, settings.bulk_reads), ["farms"])

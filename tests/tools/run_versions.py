@@ -4,7 +4,7 @@
 
 """Run the tests on each ansible-core of tools.versions with each Python that this machine has, and print a table.
 
-Usage: python -m tools.run_versions [--quick] [--suite SUITE] [--jobs N] [CORE ...]
+Usage: python -m tools.run_versions [--quick] [--suite SUITE] [--jobs N] [--upgrade] [CORE ...]
 
 A row of the table is one ansible-core with one Python. Where ansible-core runs on that Python, so do its sanity tests
 (once, for all Pythons), the unit tests and the playbooks of the integration targets. Where it only runs modules with
@@ -34,7 +34,7 @@ from tools.versions import CANDIDATE, CORES, FLOOR, MODULE_FLOOR, NEWEST, Core
 
 MAIN_TARGETS = ("farm", "frontend", "load_balancer", "refresh", "server")
 SUITES = ("sanity", "unit", "integration")
-UNIT_TESTS = ["tests/unit/plugins"]
+UNIT_TESTS = ["tests/unit/plugins", "tests/unit/tools"]
 # The report of drift is made by filters, where ansible-core runs.
 MODULE_TESTS = [
     "tests/unit/plugins/modules",
@@ -81,7 +81,9 @@ def rows(cores: tuple[Core, ...]) -> Iterator[Row]:
             is_newest = python == controllers[-1]
             suites = SUITES if is_newest else SUITES[1:]
             targets = () if is_newest or python == MODULE_FLOOR else MAIN_TARGETS
-            yield Row(core, python, python if is_controller else controllers[0], suites, targets)
+            # Programs of Ansible are not there for a Python that runs modules alone.
+            marker = "" if is_controller else "not programs"
+            yield Row(core, python, python if is_controller else controllers[0], suites, targets, marker)
 
 
 def quick_rows() -> Iterator[Row]:
@@ -102,9 +104,9 @@ def call(command: list[str], **variables: str) -> tuple[bool, str]:
 
 
 def run_sanity(row: Row, controller: Path) -> tuple[bool, str, str]:
-    pythons = row.core.modules
     command = [str(controller), "-m", "tools.run_ansible_test", "--all-pythons", "sanity", "--venv"]
-    success, output = call([*command, *row.core.sanity_flags], PYTHONPATH="tests", PATH=search_path(pythons))
+    path = search_path(row.core.modules)
+    success, output = call([*command, *row.core.sanity_flags], PYTHONPATH="tests", PATH=path)
     return success, f"{len(re.findall(r'^Running sanity test', output, re.M))} tests", output
 
 
@@ -157,10 +159,20 @@ def run(row: Row) -> Row:
     return row
 
 
-def release(row: Row) -> str:
-    """Return the exact release of ansible-core that ran."""
-    program = "from importlib.metadata import version; print(version('ansible-core'))"
-    return call([str(environment(row.controller, row.core)), "-c", program])[1].strip()
+def prepare(wanted: list[Row], upgrade: bool) -> None:
+    """Make the environments, one after another, before several tests want one."""
+    cores = {(row.controller, row.core) for row in wanted if row.controller}
+    modules = {(row.python, None) for row in wanted if row.controller and not row.is_controller}
+    for python, core in [*cores, *modules]:
+        environment(python, core, upgrade)
+
+
+def releases(row: Row) -> tuple[str, str]:
+    """Return the exact releases of ansible-core and Python that ran."""
+    core = "from importlib.metadata import version; print(version('ansible-core'))"
+    python = "import platform; print(platform.python_version())"
+    found = call([str(environment(row.controller, row.core)), "-c", core])[1].strip()
+    return found, call([str(find_python(row.python)), "-c", python])[1].strip()
 
 
 def table(done: list[Row]) -> str:
@@ -171,7 +183,7 @@ def table(done: list[Row]) -> str:
             lines.append((row.core.name, row.python, "not available", "", "", ""))
             continue
         runs = "ansible-core" if row.is_controller else f"modules, from {row.controller}"
-        lines.append((release(row), row.python, runs, *(row.results.get(suite, "") for suite in SUITES)))
+        lines.append((*releases(row), runs, *(row.results.get(suite, "") for suite in SUITES)))
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
@@ -180,6 +192,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run the tests on every ansible-core and Python.")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--suite", choices=SUITES)
+    parser.add_argument("--upgrade", action="store_true", help="use the newest releases, not those installed before")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("cores", nargs="*", metavar="CORE")
     options = parser.parse_args()
@@ -187,6 +200,7 @@ def main() -> int:
     wanted = list(quick_rows() if options.quick else rows(cores))
     for row in wanted:
         row.suites = tuple(suite for suite in row.suites if options.suite in (None, suite))
+    prepare(wanted, options.upgrade)
     with ThreadPoolExecutor(options.jobs) as executor:
         done = list(executor.map(run, wanted))
     print(f"\n{table(done)}")

@@ -21,12 +21,10 @@ class Core:
     requirement: str
     controllers: tuple[str, ...]
     modules: tuple[str, ...]
-    # What ansible-test can not do on this release: options for its command sanity, and why.
     sanity_flags: tuple[str, ...] = ()
-    reason: str = ""
 
 
-MODULE_FLOOR = "3.9"
+MODULE_FLOOR, LATEST = "3.9", "3.14"  # the Pythons that are looked at
 
 # From the oldest to the newest that is supported; CANDIDATE is tested, to know before its users do.
 CORES = (
@@ -37,20 +35,21 @@ CORES = (
     Core("2.20", "ansible-core~=2.20.0", ("3.12", "3.13", "3.14"), ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")),
     Core("2.21", "ansible-core~=2.21.0", ("3.12", "3.13", "3.14"), ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")),
 )
-FLOOR = CORES[0]
-NEWEST = CORES[-1]
+FLOOR, NEWEST = CORES[0], CORES[-1]
 CANDIDATE = Core(
     "2.22",
     "ansible-core~=2.22.0rc1",
     ("3.13", "3.14"),
     ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14"),
+    # Its pylint needs a package that is on GitHub alone.
     sanity_flags=("--skip-test", "pylint"),
-    reason="its pylint needs a package from GitHub",
 )
 
-# Named in the tables above, and on no machine of the project so far: the documentation says so.
+# Pythons of the table that the tests did not run on so far, as no machine of the project has them. Not promised.
 NOT_RUN = ("3.14",)
 
 
-def minor(python: str) -> int:
-    return int(python.partition(".")[2])
+def promise(core: Core) -> str:
+    """Return the row of README for an ansible-core: what is supported because it is tested."""
+    spans = ([python for python in pythons if python not in NOT_RUN] for pythons in (core.controllers, core.modules))
+    return f"| {core.name} | {' | '.join(f'{span[0]} to {span[-1]}' for span in spans)} |"

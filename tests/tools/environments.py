@@ -63,16 +63,21 @@ def search_path(versions: Iterable[str]) -> str:
 
 
 def environment(python: str, core: Core | None = None, upgrade: bool = False) -> Path:
-    """Return the interpreter of an environment with what the tests need, and with ansible-core if one is named.
+    """Return the interpreter of an environment with what the tests need, and with ansible-core if one is named."""
+    wanted = [*RUNNERS, *([core.requirement] if core else [])]
+    wanted += [line for path in REQUIREMENTS for line in path.read_text().splitlines() if line and line[0] != "#"]
+    return environment_with(wanted, python, f"ansible-core-{core.name}" if core else "modules", upgrade)
+
+
+def environment_with(wanted: list[str], python: str, name: str, upgrade: bool = False) -> Path:
+    """Return the interpreter of an environment with these packages.
 
     What is there is used as it is, unless its newest releases are asked for with `upgrade`.
     """
     base = find_python(python)
     assert base, f"this machine has no Python {python}"
-    wanted = [*RUNNERS, *([core.requirement] if core else [])]
-    texts = [base, *wanted, *(path.read_text() for path in REQUIREMENTS)]
-    key = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
-    directory = CACHE / f"{f'ansible-core-{core.name}' if core else 'modules'}-python-{python}-{key}"
+    key = hashlib.sha256("\0".join([base, *wanted]).encode()).hexdigest()[:12]
+    directory = CACHE / f"{name}-python-{python}-{key}"
     interpreter, ready = directory / "bin/python", directory / "ready"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -80,10 +85,9 @@ def environment(python: str, core: Core | None = None, upgrade: bool = False) ->
         if not ready.exists():
             subprocess.run([base, "-m", "venv", "--clear", str(directory)], check=True)
         if upgrade or not ready.exists():
-            files = [argument for path in REQUIREMENTS for argument in ("-r", str(path))]
             pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--upgrade"]
             subprocess.run([*pip, "pip"], check=True)
-            subprocess.run([*pip, *wanted, *files], check=True)
+            subprocess.run([*pip, *wanted], check=True)
             ready.touch()
     return interpreter
 

@@ -176,8 +176,7 @@ def releases(row: Row) -> tuple[str, str]:
 
 
 def table(done: list[Row]) -> str:
-    heading = ("ansible-core", "Python", "runs", *SUITES)
-    lines = [heading]
+    lines: list[tuple[str, ...]] = [("ansible-core", "Python", "runs", *SUITES)]
     for row in done:
         if not row.controller:
             lines.append((row.core.name, row.python, "not available", "", "", ""))

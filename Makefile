@@ -37,7 +37,7 @@ LAB_PYTEST := $(BIN)/pytest -rs --durations=10 -n 2 --dist loadfile
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
 
 .PHONY: demo
 demo: dev packages ## Show the whole story in a lab on this machine (as root; KEEP=1 leaves the lab up)
@@ -45,12 +45,12 @@ demo: dev packages ## Show the whole story in a lab on this machine (as root; KE
 
 .PHONY: test
 test: dev packages ## Run all tests: the fast ones, AWX and ansible-runner, and end to end in the lab
-	@$(TOOLS).stages $(STAGES) automation lab-test
+	@$(TOOLS).stages $(STAGES) versions automation lab-test
 
 .PHONY: test-fast
 test-fast: dev packages ## Run lint, sanity, unit and integration tests without their slow parts, in parallel
 	@FAST=1 $(TOOLS).stages --parallel $(STAGES)
-	@echo "Left to make test: pylint, unit tests marked slow, the other integration targets, AWX, the lab"
+	@echo "Left to make test: pylint, unit tests marked slow, the other integration targets and versions, AWX, the lab"
 
 .PHONY: dev
 dev: $(READY) ## Prepare .venv: ansible-core, dependencies, developer tools, this checkout as the collection
@@ -103,6 +103,14 @@ fuzz: dev ## Try EXAMPLES (2000) random changes of random Postfix files on a rea
 .PHONY: integration
 integration: dev ## Run the integration targets against the simulator
 	$(TOOLS).run_integration $(TARGETS)
+
+.PHONY: versions
+versions: dev ## Run unit tests and the main integration targets on the oldest and the newest ansible-core
+	$(TOOLS).run_versions --quick
+
+.PHONY: test-versions
+test-versions: dev packages ## Run sanity, unit and integration on each ansible-core (CORES) and Python there is
+	$(TOOLS).run_versions --upgrade $(CORES)
 
 .PHONY: automation
 automation: dev ## Run the tests with AWX's API, ansible-runner, ansible-builder and ansible-rulebook

@@ -55,16 +55,15 @@ seealso:
 
 EXAMPLES = r"""
 ---
-# smtp.iplb.yml, with the credentials in OVH_* of the environment
+# smtp.iplb.yml; with the credentials in OVH_* of the environment, these two options are enough
 plugin: mailops.ovh_iplb.iplb
 service_name: loadbalancer-0123456789abcdef
 
----
+# An access token instead
+access_token: "{{ lookup('ansible.builtin.env', 'VAULTED_OVH_TOKEN') }}"
+
 # The servers of the farm "smtp" in the group that the roles and playbooks of this collection work on, and groups by the
 # PROXY protocol that they get
-plugin: mailops.ovh_iplb.iplb
-service_name: loadbalancer-0123456789abcdef
-access_token: "{{ lookup('ansible.builtin.env', 'VAULTED_OVH_TOKEN') }}"
 hostnames: [address]
 strict: true
 groups:
@@ -75,9 +74,7 @@ keyed_groups:
 compose:
   instances_up: iplb_servers | map(attribute='server_state') | flatten | selectattr('status', 'eq', 'UP') | length
 
----
 # Kept for ten minutes
-plugin: mailops.ovh_iplb.iplb
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: /var/cache/ansible/iplb
@@ -91,12 +88,15 @@ from collections import Counter, defaultdict
 
 from ansible.constants import LOCALHOST
 from ansible.errors import AnsibleParserError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import Settings, find_settings
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
+    InvalidInput,
+    IplbError,
+    library_missing,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import gather
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import connection_options
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
@@ -152,7 +152,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _read(self, service_name: str, settings: Settings) -> Values:
         if OVH_IMPORT_ERROR:
-            raise AnsibleParserError(missing_required_lib("ovh"))
+            raise AnsibleParserError(library_missing(OVH_IMPORT_ERROR, "run Ansible with a Python that has it"))
         api = Api(settings)
         return gather(api, Reader(api, service_name, settings.bulk_reads), ["farms"])
 

@@ -21,7 +21,8 @@ from .front import FrontDoor
 class Runtime(Protocol):
     """The running balancers, as the administration sees them."""
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """End them, and what watches them."""
 
     def rendered(self, zone: str) -> str | None:
         """The configuration that runs in a zone."""

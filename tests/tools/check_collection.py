@@ -8,6 +8,7 @@
 - A role's defaults/main.yml and meta/argument_specs.yml agree on the defaults.
 - A role reads its variables in their types, from ROLE__options: -e name=VALUE is a text.
 - The action group "all" holds exactly the modules that take the options of the API.
+- Tasks that speak to the API run on the controller, with the Python of Ansible, whatever an inventory says of either.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from tools.checkout import ROOT, files
 
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 API_FRAGMENT = "mailops.ovh_iplb.connection"
+# Variables, as only they overrule those of an inventory.
+ON_CONTROLLER = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 
 
 def load(path: str) -> Any:
@@ -100,8 +103,30 @@ def check_action_group() -> Iterator[str]:
         yield f"meta/runtime.yml: {verb} {name}; the action group holds what extends the fragment {API_FRAGMENT}"
 
 
+def own_tasks(entries: Any, inherited: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each task of plays, blocks and lists of tasks, with the variables set for it there."""
+    for entry in entries if isinstance(entries, list) else []:
+        variables = {**inherited, **(entry.get("vars") or {})}
+        yield entry, variables
+        for part in ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always"):
+            yield from own_tasks(entry.get(part), variables)
+
+
+def check_controller_tasks() -> Iterator[str]:
+    names = {f"mailops.ovh_iplb.{name}" for name in load("meta/runtime.yml")["action_groups"]["all"]}
+    plays = [path for path in files() if path.suffix == ".yml" and path.parts[0] in ("roles", "playbooks", "examples")]
+    for path in plays:
+        text = (ROOT / path).read_text()
+        if not any(f"{name}:\n" in text for name in names):
+            continue
+        for task, variables in own_tasks(load(str(path)), {}):
+            is_safe = ON_CONTROLLER.items() <= variables.items()
+            if names & task.keys() and not is_safe:
+                yield f"{path}: {task['name']}: set vars: {ON_CONTROLLER}"
+
+
 def main() -> int:
-    findings = [*check_licences(), *check_roles(), *check_action_group()]
+    findings = [*check_licences(), *check_roles(), *check_action_group(), *check_controller_tasks()]
     print("\n".join(findings))
     return int(bool(findings))
 

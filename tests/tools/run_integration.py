@@ -4,7 +4,9 @@
 
 """Run `ansible-test integration` against a simulator on a free port of the loopback interface.
 
-Usage: python -m tools.run_integration [TARGET ...]
+Usage: python -m tools.run_integration [--modules-python PATH] [TARGET ...]
+
+Modules run with the Python of this environment, or with the one of that path.
 
 The targets find what the simulator prints as variables of integration_config.yml, in lower case: ovh_endpoint,
 ovh_application_key, ovh_application_secret, ovh_consumer_key, ovh_client_id, ovh_client_secret, ovh_access_token and
@@ -13,6 +15,7 @@ ovh_iplb_service.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -73,12 +76,18 @@ def simulator() -> Iterator[dict[str, str]]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Run integration targets against a simulator.")
+    parser.add_argument("--modules-python")
+    parser.add_argument("targets", nargs="*", metavar="TARGET")
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator() as variables:
         collection = copy_collection(Path(directory))
+        if options.modules_python:
+            variables["ansible_python_interpreter"] = options.modules_python
         (collection / "tests/integration/integration_config.yml").write_text(yaml.safe_dump(variables))
         flags = ["--local", "--allow-root", "--allow-destructive", "--continue-on-error"]
-        return run(collection, ["integration", *flags, *sys.argv[1:]])
+        return run(collection, ["integration", *flags, *options.targets])
 
 
 if __name__ == "__main__":

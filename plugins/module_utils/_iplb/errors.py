@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import typing as t
 
 
@@ -78,3 +80,15 @@ class ApiError(IplbError):
 
 class LostAnswer(ApiError):
     """A request that is not safe to repeat may or may not have been carried out."""
+
+
+def library_missing(import_error: str, remedy: str) -> str:
+    """Name the interpreter that ran: often not the one that has the library, where Ansible chose among several.
+
+    :param import_error: The traceback of the import.
+    :param remedy: How another interpreter is chosen.
+    """
+    reason = import_error.strip().rpartition("\n")[2]
+    where = f"{sys.executable} on {platform.node()}, which ran this ({reason})"
+    install = f"{sys.executable} -m pip install ovh"
+    return f"the Python package ovh is missing for {where}: {remedy}; or install it there: {install}"

@@ -9,12 +9,16 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from ansible.module_utils.basic import missing_required_lib
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import check_zone
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import clean, find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput, IplbError, NotHealthy
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
+    InvalidInput,
+    IplbError,
+    NotHealthy,
+    library_missing,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, undone
@@ -42,6 +46,10 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import Nu
 
 # Kinds whose list stands in every result.
 ALWAYS_TOLD = (FARM, FRONTEND)
+ANOTHER_PYTHON = (
+    "set ansible_python_interpreter, for this task or the host, to a Python that has it, "
+    'which mostly is the one of Ansible itself, "{{ ansible_playbook_python }}"'
+)
 
 
 def run(module: NullAwareModule, desired_from: t.Callable[[Values], Desired]) -> None:
@@ -107,7 +115,7 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
     :raises InvalidInput: without service name or credentials.
     """
     if OVH_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("ovh"), exception=OVH_IMPORT_ERROR)
+        module.fail_json(msg=library_missing(OVH_IMPORT_ERROR, ANOTHER_PYTHON), exception=OVH_IMPORT_ERROR)
     service_name = clean("service_name", module.params["service_name"] or "")
     if not service_name:
         raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")

@@ -15,7 +15,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.inventory.iplb import health_o
 from simulator import credentials
 from unit.plugins.inventory.conftest import Inventory
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.programs]
 
 PROBE = {"type": "smtp", "interval": 30}
 

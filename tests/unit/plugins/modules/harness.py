@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import Any
 
 import requests
-from ansible.module_utils.testing import patch_module_args
 
 from simulator.credentials import ACCESS_TOKEN
 from simulator.launcher import TIMEOUT, Running
+from unit.plugins.modules.arguments import module_arguments
 
 Values = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Service:
         arguments = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_diff": True}
         entry = import_module(f"{MODULES}.{module}")
         output = io.StringIO()
-        with patch_module_args(arguments), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
+        with module_arguments(arguments), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
             entry.main()
         self.output = output.getvalue()
         result: Values = json.loads(self.output)

@@ -184,5 +184,5 @@ def test_a_missing_library_is_named(service: Service, monkeypatch: pytest.Monkey
     monkeypatch.setattr(_runner, "OVH_IMPORT_ERROR", "Traceback: No module named 'ovh'")
     for module, options in (("farm", FARM), ("refresh", {}), ("load_balancer_info", {})):
         message = service.fail(module, **options)
-        assert "Python library (ovh)" in message
+        assert "the Python package ovh is missing" in message
     assert service.log() == []

@@ -224,7 +224,7 @@ def test_an_option_is_set_kept_and_reset(service: Service, case: Case) -> None:
     changes_zone = case.option == "zone"
     identity = by_id(service, item) if changes_zone else {}
 
-    for value, expected in zip(case.values, case.expected(), strict=True):
+    for value, expected in zip(case.values, case.expected()):
         option = {case.option: value}
         before = item.stored()
         planned = item.check(**option, **identity)

@@ -10,9 +10,10 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host
 from ansible_collections.mailops.ovh_iplb.plugins.modules import postfix_config
+
+from unit.plugins.modules.arguments import module_arguments
 
 GUIDE = {
     "parameters": {"smtp_upstream_proxy_protocol": "haproxy", "gone": None, "relayhost": ""},
@@ -26,7 +27,7 @@ def without_postfix(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], check: bool, **options: Any) -> dict[str, Any]:
-    with patch_module_args({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
+    with module_arguments({**options, "_ansible_check_mode": check}), pytest.raises(SystemExit):
         postfix_config.main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result

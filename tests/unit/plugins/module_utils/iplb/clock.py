@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
-START = datetime(2026, 1, 1, 10, tzinfo=UTC)
+START = datetime(2026, 1, 1, 10, tzinfo=timezone.utc)
 
 
 class Clock:

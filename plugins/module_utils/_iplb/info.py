@@ -36,13 +36,13 @@ def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
     return result
 
 
-def _proved(reader: Reader, read: t.Callable[[], list[Observed]]) -> list[Observed]:
-    """Objects, of which a few are read again singly where the list came whole."""
-    found = read()
-    if not reader.lists.used or sample_agrees(found, reader):
+def _proved(reader: Reader, resource: Resource, owners: t.Sequence[tuple[str, int | None]]) -> list[Observed]:
+    """The objects of these lists, of which a few are read again singly where the lists came whole."""
+    found = reader.read(resource, owners)
+    if not reader.lists.used or sample_agrees(resource, owners, found, reader):
         return found
     reader.lists.distrust()
-    return read()
+    return reader.read(resource, owners)
 
 
 def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
@@ -70,10 +70,9 @@ def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
 def _objects(api: Api, reader: Reader, resource: Resource, listing: str = "") -> list[Values]:
     """All objects of a kind, with their children."""
     protocols = _protocols(api, reader, listing) if listing else set(resource.protocols)
-    found = _proved(reader, lambda: reader.objects(resource, protocols & set(resource.protocols)))
+    found = _proved(reader, resource, [(protocol, None) for protocol in sorted(protocols & set(resource.protocols))])
     child = child_of(resource)
-    owners = [item.identity for item in found]
-    children = _proved(reader, lambda: reader.children(child, owners)) if child else []
+    children = _proved(reader, child, [item.identity for item in found]) if child else []
     return [_told(item, child, children) for item in found]
 
 

@@ -143,7 +143,7 @@ class Reader:
         parents = [item for item in snapshot.of(resource) if scope.wants_children_of(item)]
         if child and parents:
             owners = [item.identity for item in parents]
-            found = self._list(child, owners, {"address": scope.address}) if scope.address else []
+            found = self.read(child, owners, {"address": scope.address}) if scope.address else []
             # A filtered list that is empty proves nothing.
             snapshot.of(child).extend(found or self.children(child, owners))
 
@@ -190,11 +190,11 @@ class Reader:
 
     def objects(self, resource: Resource, protocols: t.Iterable[str]) -> list[Observed]:
         """All objects of these protocols, of a kind without parent."""
-        return self._list(resource, [(protocol, None) for protocol in sorted(protocols)])
+        return self.read(resource, [(protocol, None) for protocol in sorted(protocols)])
 
     def children(self, resource: Resource, parents: t.Iterable[tuple[str, int]]) -> list[Observed]:
         """The children of these parents (protocol, id)."""
-        return self._list(resource, list(parents))
+        return self.read(resource, list(parents))
 
     def servers(self, farms: t.Iterable[tuple[str, int]]) -> list[Observed]:
         """Servers of these farms (protocol, id), with their health."""
@@ -219,9 +219,10 @@ class Reader:
         others = [item for item in snapshot.of(resource) if item not in items]
         snapshot.objects[resource.kind] = [*others, *now.values()]
 
-    def _list(
+    def read(
         self, resource: Resource, owners: t.Sequence[tuple[str, int | None]], query: Values | None = None
     ) -> list[Observed]:
+        """The objects of the lists of these owners: protocol, and id of the parent if there is one."""
         answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners], query)
         return [
             observed(resource, protocol, answer, parent_id)

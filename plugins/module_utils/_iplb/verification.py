@@ -19,6 +19,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot im
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import from_api
 
+_Item = t.TypeVar("_Item")
+
 SAMPLE_SHARE = 100
 SAMPLE_LIMIT = 5
 
@@ -33,12 +35,22 @@ def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     return _lists_are_whole(plan.absences, snapshot, reader) and _are_as_read(due, reader)
 
 
-def sample_agrees(items: t.Sequence[Observed], reader: Reader) -> bool:
-    """Whether a few of what was read in bulk, taken at random, are still the same when they are read singly."""
-    return _are_as_read(_sample(items), reader)
+def sample_agrees(
+    resource: Resource, owners: t.Sequence[tuple[str, int | None]], items: t.Sequence[Observed], reader: Reader
+) -> bool:
+    """Whether a few lists that were read in bulk, and a few of their objects, are the same when they are read singly.
+
+    :param owners: protocol and parent of each list.
+    """
+    lists = [(resource, *owner) for owner in _sample(owners)]
+    known = [
+        sorted(item.id for item in items if (item.protocol, item.parent_id) == (protocol, parent_id))
+        for _resource, protocol, parent_id in lists
+    ]
+    return reader.ids(lists) == known and _are_as_read(_sample(items), reader)
 
 
-def _sample(items: t.Sequence[Observed]) -> list[Observed]:
+def _sample(items: t.Sequence[_Item]) -> list[_Item]:
     """A few taken at random, so that nothing is built on a stale cache for long."""
     if not items:
         return []

@@ -96,9 +96,10 @@ def test_the_run_after_a_cut_finishes_the_work(service: Service, wanted: list[st
     nth_write(service, number, "POST", status=500, body={"message": "Internal server error"})
     failed = service.failure("load_balancer", **TASK)
     assert "Internal server error (500" in failed["msg"]
+    # What was under way beside the one that failed is carried out, and told.
     if number < WRITES - 1:
-        assert len(failed["written"]) == number
-    assert failed["changed"] is (number > 0)
+        assert number <= len(failed["written"]) < WRITES
+        assert failed["changed"] is bool(failed["written"])
     assert service.live("gra", "tcp/farm") == [], "traffic changed before everything was written"
     service.run("load_balancer", **TASK)
     assert without_ids(service.everything()) == wanted
@@ -163,6 +164,7 @@ def test_an_object_that_vanishes_while_it_is_read_is_left_out(service: Service) 
     service.run("load_balancer", **TASK)
     gone = service.staged("tcp/server")[-1]["serverId"]
     service.fault(path=f".*/server/{gone}", status=404, body={"message": "gone"}, count=2)
-    servers = [server["server_id"] for farm in service.run("load_balancer_info")["farms"] for server in farm["servers"]]
+    farms = service.run("load_balancer_info", bulk_reads="never")["farms"]
+    servers = [server["server_id"] for farm in farms for server in farm["servers"]]
     assert len(servers) == 3
     assert gone not in servers

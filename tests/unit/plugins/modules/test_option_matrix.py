@@ -135,7 +135,7 @@ CASES = [
 # Options that say which object is meant, what is to happen to it, or how it is reached; the tests below and those of
 # the API errors are about them.
 IDENTITY = {
-    "farm": {"display_name", "farm_id", "protocol", "zone", "state", "probe", "vrack_network"},
+    "farm": {"display_name", "farm_id", "protocol", "zone", "state", "probe", "vrack_network", "replace"},
     "server": {"farm", "farm_id", "protocol", "zone", "address", "server_id", "port", "state"},
     "frontend": {"display_name", "frontend_id", "protocol", "state", "default_farm", "default_farm_id", "default_ssl"},
 }

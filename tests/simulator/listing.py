@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from .call import Call
@@ -62,7 +62,7 @@ def moment(text: str) -> datetime:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
         raise ApiError(400, f"Given data ({text}) is not valid for type datetime") from error
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
 
 
 # Bulk answers

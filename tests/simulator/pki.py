@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -63,7 +63,7 @@ def _builder(
     subject: x509.Name, names: tuple[str, ...], key: ec.EllipticCurvePrivateKey, days: float
 ) -> x509.CertificateBuilder:
     """Without names: that of an authority."""
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
     expires = now + timedelta(days=days)
     builder = (
         x509.CertificateBuilder()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import ovh.exceptions
@@ -40,7 +40,7 @@ def test_upload_tells_what_is_in_the_certificate_and_never_the_key(service: Serv
     assert set(shown) == {"displayName", "expireDate", "fingerprint", "id", "san", "serial", "subject", "type"}
     assert (shown["displayName"], shown["subject"], shown["type"]) == ("mail", "/CN=mail.example", "custom")
     assert sorted(shown["san"]) == ["mail.example", "smtp.mail.example"]
-    left = datetime.fromisoformat(shown["expireDate"]) - datetime.now(UTC)
+    left = datetime.fromisoformat(shown["expireDate"]) - datetime.now(timezone.utc)
     assert timedelta(days=29) < left < timedelta(days=31)
     assert {**service.get(f"ssl/{shown['id']}"), "san": None} == {**shown, "san": None}
     assert "key" not in service.simulator.admin("GET", "staged")["ssl"][0]
@@ -164,7 +164,7 @@ def test_tls_changes_count(service: Service) -> None:
 def test_list_filters(service: Service) -> None:
     soon = upload(service, AUTHORITY.issue("soon.example", days=5))
     late = upload(service, AUTHORITY.issue("late.example", days=90))
-    in_a_month = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    in_a_month = (datetime.now(timezone.utc) + timedelta(days=30)).isoformat()
     assert service.get("ssl", expireDate=in_a_month) == [soon["id"]]
     assert service.get("ssl", serial=late["serial"]) == [late["id"]]
     assert service.get("ssl", type="built") == []

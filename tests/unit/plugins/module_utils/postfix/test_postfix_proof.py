@@ -39,7 +39,7 @@ FILES = ("main.cf", "master.cf")
 @settings_(deadline=None, max_examples=50)
 @given(main_files("/spool"), master_files())
 def test_the_pieces_of_a_file_are_the_file(main: str, master: str) -> None:
-    for file, text in zip(FILES, (main, master), strict=True):
+    for file, text in zip(FILES, (main, master)):
         assert "".join(line for piece in lines.pieces(file, text) for line in piece.lines) == text
         assert lines.edit(file, text, {}) == text
 

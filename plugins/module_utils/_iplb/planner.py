@@ -26,6 +26,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references 
     refs_of,
     resolve,
     shown,
+    shown_change,
     with_held,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import (
@@ -250,7 +251,7 @@ class _Planner:
         for reference in found.resource.references:
             if before.references[reference.field] and held(reference, old):
                 old = with_held(reference, old, before.references[reference.field])
-        told, tells = shown(found.resource, old), shown(found.resource, changes)
+        told, tells = shown_change(found.resource, old, changes)
         names = {**dict.fromkeys(told), **dict.fromkeys(tells)}
         self._in.append(
             Operation(

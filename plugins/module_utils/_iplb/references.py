@@ -166,15 +166,23 @@ def is_new(value: t.Any) -> bool:
     return isinstance(value, Ref) and value.id is None
 
 
-def shown(resource: Resource, values: Values) -> Values:
+def shown_change(resource: Resource, before: Values, after: Values) -> tuple[Values, Values]:
+    """Both values of what changes, for people. Objects of one name are told apart by their ids."""
+    told, tells = shown(resource, before), shown(resource, after)
+    if any(told.get(name) == value for name, value in tells.items()):
+        return shown(resource, before, with_ids=True), shown(resource, after, with_ids=True)
+    return told, tells
+
+
+def shown(resource: Resource, values: Values, with_ids: bool = False) -> Values:
     """Values for people: secrets hidden, Refs as keys under the option that names them."""
     options = {reference.field: reference.option for reference in resource.references}
     result: Values = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            value = _shown_parts(value, options)
+            value = _shown_parts(value, options, with_ids)
         if isinstance(value, Ref):
-            result[options[name]] = value.key
+            result[options[name]] = _label(value, with_ids)
         elif name in options:
             result[options[name] if value is None else name] = value
         else:
@@ -182,8 +190,14 @@ def shown(resource: Resource, values: Values) -> Values:
     return result
 
 
-def _shown_parts(parts: Values, options: dict[str, str]) -> Values:
+def _shown_parts(parts: Values, options: dict[str, str], with_ids: bool) -> Values:
     return {
-        (options[name] if isinstance(value, Ref) else name): (value.key if isinstance(value, Ref) else value)
+        (options[name] if isinstance(value, Ref) else name): (
+            _label(value, with_ids) if isinstance(value, Ref) else value
+        )
         for name, value in parts.items()
     }
+
+
+def _label(ref: Ref, with_id: bool) -> str:
+    return f"{ref.key} ({ref.id or 'new'})" if with_id else ref.key

@@ -213,7 +213,7 @@ def test_the_number_of_calls_is_bounded_by_what_there_is(inventory: Inventory) -
         inventory.server(farm, f"192.0.2.{number}")
     inventory.simulator.admin("DELETE", "requests")
     inventory.load()
-    # The service, its protocols, one list of farms, a farm, its list of servers, three servers.
+    # The service, its protocols, the farms and the servers whole; of both a list and an object for proof.
     assert inventory.calls() == 8
 
 

@@ -15,7 +15,10 @@ description:
     accept it and every name must be one that Postfix knows or that something refers to. Then the files are written,
     Postfix reads them, each SMTP listener concerned must answer with V(220), and the queue manager must run. When
     anything fails, the previous files return and Postfix runs as before.
-  - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without.
+  - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without,
+    also where TLS comes first.
+  - Each is spoken to as far as C(MAIL FROM:<>) and C(RSET), with STARTTLS where it is offered. A listener that took a
+    sender before must take one afterwards; one that did not, because a milter is down for example, is warned of.
   - What was wrong before the task and is not its doing is told as such. Where Postfix would not start with it, nothing
     is written, unless O(apply=none). A service that was broken before is a warning.
   - When somebody edits one of the files while the task is under way, the task fails and the edit stays.
@@ -432,6 +435,8 @@ def configure(module: AnsibleModule, directory: str, request: Request, mode: int
         change = transaction.Transaction(prepared, module.params["timeout"], backup, lock)
         change.run()
         backup_files = change.backup_files
+        for warning in change.warnings:
+            module.warn(warning)
     elif not module.check_mode:
         transaction.remember(prepared)
     return {

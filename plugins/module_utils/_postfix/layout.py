@@ -12,7 +12,7 @@ so in its log only. So ``smtp/inet``, ``25/inet`` and ``192.0.2.11:smtp/inet`` a
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Callable, Union
 
@@ -165,6 +165,12 @@ def reachability(after: Settings, listener: Listener, lookup: Lookup) -> str | N
         f"{listener.service} listens on {listens} alone, and the load balancer {where}: unless something on this host "
         f"passes its connections on, none will arrive. {_blame(after, listener)}"
     )
+
+
+def own_addresses(listeners: Iterable[Listener], lookup: Lookup) -> dict[str, str]:
+    """By service, where the load balancer speaks to it, as far as that is an address of this host."""
+    said = {listener.service: listener.server_address for listener in listeners}
+    return {service: address for service, address in said.items() if address and lookup.is_own(address)}
 
 
 def is_reached(here: Collection[Socket], address: str) -> bool:

@@ -311,20 +311,34 @@ class Endpoint:
     """A number or a name of services(5)."""
     proxied: bool
     implicit_tls: bool
+    starttls: bool = False
+    """STARTTLS is to be offered."""
 
 
-def endpoints(settings: Settings) -> list[Endpoint]:
-    """Every inet service of smtpd and postscreen."""
+def endpoints(settings: Settings, addresses: Mapping[str, str] | None = None) -> list[Endpoint]:
+    """Every inet service of smtpd and postscreen.
+
+    :param addresses: where to speak to a service, by its name, instead of where it listens first.
+    """
     return [
-        Endpoint(
-            service,
-            *_address(service, settings),
-            proxied=is_proxied(settings, service),
-            implicit_tls=settings.value(service, "smtpd_tls_wrappermode") == "yes",
-        )
+        _endpoint(settings, service, entry, (addresses or {}).get(service))
         for service, entry in settings.entries.items()
         if service.endswith("/inet") and entry.command in PROXY_PARAMETERS
     ]
+
+
+def _endpoint(settings: Settings, service: str, entry: Entry, address: str | None) -> Endpoint:
+    listens, port = _address(service, settings)
+    implicit_tls = entry.command == "smtpd" and settings.value(service, "smtpd_tls_wrappermode") == "yes"
+    offers = entry.command == "smtpd" and settings.value(service, "smtpd_tls_security_level") in ("may", "encrypt")
+    return Endpoint(
+        service,
+        address or listens,
+        port,
+        proxied=is_proxied(settings, service),
+        implicit_tls=implicit_tls,
+        starttls=offers and not implicit_tls,
+    )
 
 
 def _address(service: str, settings: Settings) -> tuple[str, str]:

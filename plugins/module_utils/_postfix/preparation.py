@@ -84,6 +84,8 @@ class Prepared:
     modes: Mapping[str, int]
     """The permissions to give, by file; only those that differ."""
     modes_before: Mapping[str, int]
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Where the load balancer speaks to a service, by its name, as far as that is an address of this host."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -158,6 +160,7 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         replaced=replaced,
         modes=modes,
         modes_before=modes_before,
+        addresses=layout.own_addresses(request.present, names),
         warnings=list(dict.fromkeys(warnings)),
     )
     if prepared.changed:

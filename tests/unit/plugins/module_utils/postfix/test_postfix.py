@@ -459,6 +459,8 @@ def test_a_listener_is_tried_where_it_listens(
     read = settings(smtpd(service), effective={"inet_interfaces": interfaces, "inet_protocols": protocols})
     (endpoint,) = endpoints(read)
     assert (endpoint.address, endpoint.port) == (address, port)
+    (endpoint,) = endpoints(read, {service: "192.0.2.99", "other/inet": "192.0.2.98"})
+    assert (endpoint.address, endpoint.port) == ("192.0.2.99", port), "the load balancer sends there"
 
 
 def test_only_smtp_servers_on_the_network_are_tried() -> None:

@@ -106,7 +106,13 @@ def others_on(service: str, settings: Settings, lookup: Lookup) -> dict[str, Soc
 
 
 def refuse_missing(before: Settings, request: Request, lookup: Lookup) -> None:
-    """Raise where a listener is asked for by another name than that of the entry which serves its port."""
+    """Raise where a service is asked for by another name than that of the entry which serves its port."""
+    for service in request.services:
+        serving = [] if service in before.entries else sorted(others_on(service, before, lookup))
+        if serving and not any(service == listener.service for listener in request.listeners):
+            raise PostfixError(
+                f"services: master.cf has no entry {service}, but {serving[0]} serves that port. Write {serving[0]}"
+            )
     for listener in request.listeners:
         if listener.service in before.entries or listener.service in request.new_services:
             continue

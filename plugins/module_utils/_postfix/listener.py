@@ -23,9 +23,11 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.missing 
     with_own_entry,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    CHECK_LIMITS,
     GUARDED_HOST_LISTS,
     GUIDE_PARAMETER,
     GUIDE_REFERENCE,
+    LIMIT_EXCEPTIONS,
     OWN_ENTRY,
     PROXY_PARAMETERS,
     Change,
@@ -106,16 +108,22 @@ def replaced_overrides(before: Settings, request: Request, known: Mapping[str, V
     kept = dict(known)
     for listener in request.listeners:
         share = _share(before, request, listener)
-        if listener.enabled and _is_marked(before, share):
-            continue
-        kept = {name: values for name, values in kept.items() if name not in share}
+        if not listener.enabled or not _is_marked(before, share):
+            kept = {name: values for name, values in kept.items() if name not in share}
         if listener.enabled:
-            found: dict[str, Values] = {
-                name: {key: value for key, value in _overrides_of(before, name).items() if key in values}
-                for name, values in share.items()
-            }
-            kept.update({name: values for name, values in found.items() if values})
+            for name, values in share.items():
+                overrides = _overrides_of(before, name)
+                found = _replaced_by(values, overrides, kept.get(name, {}), _is_marked(before, share))
+                kept.update({name: found} if found else {})
     return kept
+
+
+def _replaced_by(values: Values, overrides: Mapping[str, str], known: Values, is_here: bool) -> Values:
+    """What stood where a listener puts its values. None stands for nothing, where that can not be told later on."""
+    found: Values = {} if is_here else {name: value for name, value in overrides.items() if name in values}
+    if LIMIT_EXCEPTIONS in values and LIMIT_EXCEPTIONS not in known:
+        found[LIMIT_EXCEPTIONS] = overrides.get(LIMIT_EXCEPTIONS)
+    return {**known, **found}
 
 
 def _share(before: Settings, request: Request, listener: Listener) -> dict[str, Values]:
@@ -157,12 +165,23 @@ def listener_services(before: Settings, entry: Entry, listener: Listener) -> dic
     guard: Values = {"mynetworks": networks, **dict.fromkeys(GUARDED_HOST_LISTS, "")}
     proxy: Values = {PROXY_PARAMETERS[entry.command]: GUIDE_REFERENCE}
     if entry.command == "smtpd":
-        return {listener.service: {**proxy, **guard}}
+        return {listener.service: {**proxy, **guard, **_exceptions(before, listener.service, entry, listener)}}
     behind = before.value(listener.service, "smtpd_service_name") or "smtpd"
+    smtpd = before.entries.get(f"{behind}/pass")
+    guard.update(_exceptions(before, f"{behind}/pass", smtpd, listener) if smtpd else {})
     # postscreen_access_list: the clients of mynetworks skip postscreen's tests, and gain nothing else by it. The load
     # balancer's probes must skip them, for they do not wait.
     skipping = ", ".join((*(listener.trusted_clients or ()), *listener.balancer_networks))
     return {listener.service: {**proxy, "mynetworks": skipping}, f"{behind}/pass": guard}
+
+
+def _exceptions(before: Settings, service: str, entry: Entry, listener: Listener) -> Values:
+    """Where limits by address are set, except the load balancer's checks: they follow mynetworks, and that is empty."""
+    said = {name: entry.overrides.get(name, before.parameters.get(name, "0")) for name in CHECK_LIMITS}
+    if not listener.balancer_networks or all(value == "0" for value in said.values()):
+        return {}
+    networks = (*(listener.trusted_clients or ()), *listener.balancer_networks)
+    return {LIMIT_EXCEPTIONS: ", ".join(dict.fromkeys(networks))}
 
 
 def _is_guarded(before: Settings, services: Collection[str]) -> bool:

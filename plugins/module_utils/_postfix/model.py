@@ -34,6 +34,13 @@ PROXY_PARAMETERS = {
 }
 # On a listener that believes PROXY headers the client address is a claim: nobody may be trusted for it.
 GUARDED_HOST_LISTS = ("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts")
+# Limits by client address that a check of the load balancer can run into; it logs the load balancer's own address.
+CHECK_LIMITS = (
+    "smtpd_client_connection_count_limit",
+    "smtpd_client_connection_rate_limit",
+    "smtpd_client_new_tls_session_rate_limit",
+)
+LIMIT_EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 # A port of its own that the listener got here: tells its lines in the log apart, and that it goes with the listener.
 OWN_ENTRY = {"syslog_name": "postfix/balancer"}
 # The one daemon that every Postfix runs all the time, and that every reload replaces.

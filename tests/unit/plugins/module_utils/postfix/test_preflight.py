@@ -21,6 +21,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     PostfixError,
     Request,
     Settings,
+    Values,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preflight import (
     Surroundings,
@@ -29,6 +30,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.prefligh
     refuse,
 )
 
+GUIDE: Values = {"smtp_upstream_proxy_protocol": "haproxy"}
 NETWORKS = ("198.51.100.128/29",)
 LISTENER = Listener(balancer_networks=NETWORKS)
 SESSION = "0 0 192.0.2.11:25 203.0.113.10:40001\n"
@@ -175,6 +177,35 @@ def test_overrides_that_stood_there_before_come_back() -> None:
     back = with_listeners(now, leaving, bool, kept).services["smtp/inet"]
     assert back == {**dict.fromkeys(values), "mynetworks": "10.0.0.0/8"}
     assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
+
+
+LIMIT = "smtpd_client_event_limit_exceptions"
+
+
+@pytest.mark.parametrize("mine", [{}, {LIMIT: "192.0.2.7"}])
+def test_a_rate_limit_does_not_take_the_server_down_by_its_own_checks(mine: dict[str, str]) -> None:
+    """The exceptions follow mynetworks, which the guard empties: checks would be counted, and answered 421."""
+
+    def host(limits: dict[str, str], **overrides: str) -> Settings:
+        entry = Entry("smtp/inet", command="smtpd", overrides=overrides)
+        return Settings(parameters=limits, entries={"smtp/inet": entry})
+
+    wanted = Request(listeners=(Listener(trusted_clients=(), balancer_networks=("198.51.100.128/29",)),))
+    unlimited, limits = host({}), {"smtpd_client_connection_rate_limit": "10"}
+    assert LIMIT not in with_listeners(unlimited, wanted, bool).services["smtp/inet"]
+    before = host(limits, **mine)
+    values = with_listeners(before, wanted, bool).services["smtp/inet"]
+    assert values[LIMIT] == "198.51.100.128/29"
+
+    kept = replaced_overrides(before, wanted, {})
+    now = host(limits, **{name: str(value) for name, value in values.items()})
+    assert replaced_overrides(now, wanted, kept) == kept
+    assert plan_changes(now, with_listeners(now, wanted, bool, kept)) == plan_changes(now, Request(parameters=GUIDE))
+    gone = with_listeners(now, Request(listeners=(Listener(enabled=False),)), bool, kept).services["smtp/inet"]
+    assert gone[LIMIT] == mine.get(LIMIT)
+    # The limit came after the listener: what it had then is what comes back.
+    early = host(limits, **{name: str(value) for name, value in values.items() if name != LIMIT}, **mine)
+    assert replaced_overrides(early, wanted, {}) == {"smtp/inet": {LIMIT: mine.get(LIMIT)}}
 
 
 def test_a_misspelt_service_is_no_port_of_its_own() -> None:

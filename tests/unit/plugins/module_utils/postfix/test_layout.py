@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+import yaml
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.layout import (
     Lookup,
     reachability,
@@ -25,6 +26,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     Settings,
     parse_settings,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_request
 
 PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "urd": 465}
 HOSTS = {"localhost": ("127.0.0.1", "::1"), "mx.example": ("192.0.2.11",)}
@@ -133,6 +135,13 @@ def test_the_advice_is_the_entry_that_serves_the_port_and_never_another_beside_i
     assert "new_services" not in str(refused.value)
 
 
+def test_overrides_for_another_name_of_a_port_are_not_answered_with_a_second_entry() -> None:
+    with pytest.raises(
+        PostfixError, match=r"services: master\.cf has no entry smtp/inet, but 25/inet serves that port"
+    ):
+        refuse_missing(host("25/inet"), Request(services={"smtp/inet": {"mynetworks": ""}}), LOOKUP)
+
+
 def test_a_listener_under_another_name_is_not_forgotten_in_silence() -> None:
     """Taking back ``submissions/inet`` where the entry is ``smtps/inet`` would end well and change nothing."""
     leaving = Request(listeners=(Listener("submissions/inet", enabled=False),))
@@ -201,7 +210,11 @@ def test_a_port_of_submission_is_not_made_like_that_of_mail_from_strangers(name:
     """Debian ships the entries as comments. The error shows what to paste, and pasted it is one that can be read."""
     with pytest.raises(PostfixError) as refused:
         with_listeners(host("smtp/inet"), listener(name), lambda _address: False)
-    text = str(refused.value)
+    text, _colon, pasted = str(refused.value).partition("for example:\n")
     assert f"proxy_listener.service: master.cf has no entry {name}" in text
-    assert tls in text
-    assert "permit_sasl_authenticated, reject" in text
+    assert tls in pasted
+    request = read_request({}, {}, yaml.safe_load(pasted)["new_services"], listener(name).listeners)
+    entry = with_listeners(host("smtp/inet"), request, lambda _address: False).new_services[name]
+    assert entry is not None
+    assert entry.overrides["smtpd_relay_restrictions"] == "permit_sasl_authenticated, reject"
+    assert entry.overrides["smtpd_upstream_proxy_protocol"] == "$smtp_upstream_proxy_protocol"

@@ -11,7 +11,7 @@ The source is postconf(5) of Postfix 3.7 to 3.10.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import Settings
@@ -105,16 +105,19 @@ def unknown_permits(after: Settings, service: str) -> list[str]:
     return [word for found in lists for word in found.warned]
 
 
-def other_grants(after: Settings, service: str) -> dict[str, str]:
-    """The parameters with which somebody granted something smaller by address, and what they say."""
+def other_grants(after: Settings, service: str, known: Collection[str] = ()) -> dict[str, str]:
+    """The parameters with which somebody granted something smaller by address, and what they say.
+
+    :param known: networks that were thought of.
+    """
     own = after.entries[service].overrides
     said = {name: own.get(name, after.parameters.get(name, "")) for name in PARAMETERS}
-    return {name: value for name, value in said.items() if _others_than_mynetworks(value)}
+    return {name: value for name, value in said.items() if _others(value, known)}
 
 
-def _others_than_mynetworks(value: str) -> list[str]:
+def _others(value: str, known: Collection[str]) -> list[str]:
     follows = ("$mynetworks", "${mynetworks}", "$(mynetworks)", "permit_mynetworks", "$authorized_verp_clients")
-    return [word for word in re.split(r"[,\s]+", value) if word and word not in follows]
+    return [word for word in re.split(r"[,\s]+", value) if word and word not in (*follows, *known)]
 
 
 def _read_lists(after: Settings, service: str) -> list[_Permits]:

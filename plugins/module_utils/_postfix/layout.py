@@ -116,8 +116,9 @@ def refuse_missing(before: Settings, request: Request, lookup: Lookup) -> None:
     for listener in request.listeners:
         if listener.service in before.entries or listener.service in request.new_services:
             continue
-        serving = sorted(others_on(listener.service, before, lookup))
-        if serving and (listener.enabled or is_proxied(before, serving[0])):
+        others = sorted(others_on(listener.service, before, lookup))
+        serving = [other for other in others if listener.enabled or is_proxied(before, other)]
+        if serving:
             raise PostfixError(
                 f"{listener.option}.service: master.cf has no entry {listener.service}, but {serving[0]} serves that "
                 f"port. Name that entry ({listener.option}.service: {serving[0]}, role: postfix_backend_listener)"

@@ -99,7 +99,10 @@ def _without_listener(
     share = _share(before, request, listener)
     if not _is_marked(before, share):
         return request
-    back = {name: {**dict.fromkeys(values), **replaced.get(name, {})} for name, values in share.items()}
+    back: dict[str, Values] = {
+        name: {**dict.fromkeys(values.keys() - {LIMIT_EXCEPTIONS}), **replaced.get(name, {})}
+        for name, values in share.items()
+    }
     return _merge(request, listener, back)
 
 

@@ -139,8 +139,9 @@ def _unknown_permits(after: Settings, listener: Listener) -> Iterator[str]:
 
 
 def _other_grants(after: Settings, listener: Listener) -> Iterator[str]:
+    known = (*(listener.trusted_clients or ()), *listener.balancer_networks)
     for service in _serving(after, listener):
-        for parameter, value in other_grants(after, service).items():
+        for parameter, value in other_grants(after, service, known).items():
             if parameter.startswith("postscreen") == (after.entries[service].command == "postscreen"):
                 yield (
                     f"{parameter} = {value}: {service} grants {GRANTS[parameter]} by the client's address, which a "

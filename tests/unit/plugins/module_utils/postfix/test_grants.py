@@ -114,6 +114,7 @@ def test_smaller_grants_by_address_are_named_once() -> None:
         effective={"content_filter": "amavis:[127.0.0.1]:10024", "smtpd_forbid_unauth_pipelining": "yes"},
     )
     assert other_grants(after, "smtp/inet") == {"smtpd_milter_maps": "cidr:/milters"}
+    assert other_grants(after, "smtp/inet", ["cidr:/milters"]) == {}
     proxied = replace(after, expanded={("smtp/inet", "smtpd_upstream_proxy_protocol"): "haproxy"})
     assert notices(proxied, proxied, Listener(), Surroundings()) == []
     words = " ".join(notices(after, proxied, Listener(), Surroundings()))

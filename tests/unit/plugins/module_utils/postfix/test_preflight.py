@@ -203,6 +203,9 @@ def test_a_rate_limit_does_not_take_the_server_down_by_its_own_checks(mine: dict
     assert plan_changes(now, with_listeners(now, wanted, bool, kept)) == plan_changes(now, Request(parameters=GUIDE))
     gone = with_listeners(now, Request(listeners=(Listener(enabled=False),)), bool, kept).services["smtp/inet"]
     assert gone[LIMIT] == mine.get(LIMIT)
+    # What somebody set by hand, and no run replaced, is not ours to take.
+    away = Listener(enabled=False, balancer_networks=("198.51.100.128/29",))
+    assert LIMIT not in with_listeners(now, Request(listeners=(away,)), bool).services["smtp/inet"]
     # The limit came after the listener: what it had then is what comes back.
     early = host(limits, **{name: str(value) for name, value in values.items() if name != LIMIT}, **mine)
     assert replaced_overrides(early, wanted, {}) == {"smtp/inet": {LIMIT: mine.get(LIMIT)}}

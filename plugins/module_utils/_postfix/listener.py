@@ -70,13 +70,13 @@ def _with_listener(
     before: Settings, request: Request, listener: Listener, is_own_address: Callable[[str], bool]
 ) -> Request:
     request = with_own_entry(before, request, listener)
-    entry = entry_of(before, request, listener)
+    entry = entry_of(_as_asked(before, request), request, listener)
     if entry is None or entry.command not in PROXY_PARAMETERS:
         raise PostfixError(
             f"{listener.option}.service: {listener.service} runs {entry.command if entry else 'nothing'}; only smtpd "
             "and postscreen understand the PROXY protocol"
         )
-    services = listener_services(before, entry, listener)
+    services = listener_services(_as_asked(before, request), entry, listener)
     _refuse_version(before.effective.get("mail_version", ""), listener)
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
@@ -129,6 +129,16 @@ def _replaced_by(values: Values, overrides: Mapping[str, str], known: Values, is
     return {**known, **found}
 
 
+def _as_asked(before: Settings, request: Request) -> Settings:
+    """What is there with what the task itself sets: a limit may come together with the listener."""
+    parameters = {**before.parameters, **request.parameters}
+    return replace(
+        before,
+        parameters={name: value for name, value in parameters.items() if value is not None},
+        entries={name: with_overrides(entry, request.services.get(name, {})) for name, entry in before.entries.items()},
+    )
+
+
 def _share(before: Settings, request: Request, listener: Listener) -> dict[str, Values]:
     """The overrides of a listener, but for those on a service that it shares with another one.
 
@@ -145,7 +155,8 @@ def _share(before: Settings, request: Request, listener: Listener) -> dict[str, 
     for name in others - {listener.service}:
         if before.entries[name].command in PROXY_PARAMETERS:
             shared.update(listener_services(before, before.entries[name], Listener(name)))
-    services = listener_services(before, entry, listener)
+    asked = _as_asked(before, request)
+    services = listener_services(asked, asked.entries[listener.service], listener)
     return {name: values for name, values in services.items() if name not in shared - {listener.service}}
 
 

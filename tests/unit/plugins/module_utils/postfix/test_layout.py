@@ -152,7 +152,7 @@ def test_a_listener_under_another_name_is_not_forgotten_in_silence() -> None:
 
 def test_an_entry_that_postfix_passes_over_is_not_edited() -> None:
     master = "smtp inet n - y - - smtpd\nsmtp inet n - y - - smtpd -o smtpd_helo_required=yes\n"
-    read = parse_settings(master=master, main="", overrides="", expanded="", effective="", warnings="", directory="/x")
+    read = parse_settings("", master, overrides="", expanded="", effective="", warnings="", directory="", unused={})
     assert read.duplicates == ("smtp/inet",)
     for request in (
         listener(),

@@ -197,6 +197,9 @@ def test_a_rate_limit_does_not_take_the_server_down_by_its_own_checks(mine: dict
     values = with_listeners(before, wanted, bool).services["smtp/inet"]
     assert values[LIMIT] == "198.51.100.128/29"
 
+    together = with_listeners(host({}, **mine), replace(wanted, parameters=dict(limits)), bool)
+    assert together.services["smtp/inet"][LIMIT] == "198.51.100.128/29"
+
     kept = replaced_overrides(before, wanted, {})
     now = host(limits, **{name: str(value) for name, value in values.items()})
     assert replaced_overrides(now, wanted, kept) == kept

@@ -213,7 +213,7 @@ def assert_exactly(before: Reading, after: Reading, plan: list[Change]) -> None:
 
 
 def request_of(options: dict[str, Any]) -> Request:
-    listeners = [Listener(**options["listener"])] if options["listener"] else []
+    listeners = [Listener(**listener) for listener in options["listeners"]]
     return read_request(options["parameters"], options["services"], options["new_services"], listeners)
 
 

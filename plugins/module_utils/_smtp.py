@@ -62,7 +62,7 @@ class Talk:
     """What the header claims; None stands for the connection's own address or port."""
     proxy_destination: tuple[str | None, int | None] = (None, None)
     tls: str = "none"
-    """``none``, ``starttls`` or ``implicit``."""
+    """``none``, ``starttls``, ``implicit``, or ``offered``: STARTTLS if the server has it."""
     validate_certs: bool = True
     ehlo_name: str | None = None
     mail_from: str | None = None
@@ -155,10 +155,9 @@ def _converse(talk: Talk, session: _Session, transcript: Transcript) -> None:
         return
     if not _say_hello(session, transcript):
         return
-    if talk.tls == "starttls":
-        code, text = session.starttls(context=_context(talk))
-        transcript.replies.append(_reply("STARTTLS", (code, text)))
-        if code != 220 or not _say_hello(session, transcript):
+    if talk.tls == "starttls" or (talk.tls == "offered" and session.has_extn("starttls")):
+        transcript.replies.append(_start_tls(talk, session))
+        if transcript.replies[-1].code != 220 or not _say_hello(session, transcript):
             return
     if isinstance(session.sock, ssl.SSLSocket):
         transcript.tls_version = session.sock.version()
@@ -167,6 +166,13 @@ def _converse(talk: Talk, session: _Session, transcript: Transcript) -> None:
     # Some servers close instead of answering; what counts has been said.
     with contextlib.suppress(smtplib.SMTPServerDisconnected):
         transcript.replies.append(_reply("QUIT", session.docmd("QUIT")))
+
+
+def _start_tls(talk: Talk, session: _Session) -> Reply:
+    try:
+        return _reply("STARTTLS", session.starttls(context=_context(talk)))
+    except smtplib.SMTPResponseException as refused:
+        return _reply("STARTTLS", (refused.smtp_code, _bytes(refused.smtp_error)))
 
 
 def _say_hello(session: _Session, transcript: Transcript) -> bool:
@@ -236,18 +242,20 @@ def greeting(
         return None, str(error)
 
 
-def refusal(address: str, port: int, timeout: float = 10.0) -> tuple[int | None, str]:
+def refusal(address: str, port: int, implicit_tls: bool = False, timeout: float = 10.0) -> tuple[int | None, str]:
     """What a server that waits for a PROXY header says to a client that begins with something else.
 
-    Postfix answers at once then, with 421 (before 3.5 it only hung up, which counts as 421 here).
+    Postfix answers at once then, with 421 (before 3.5 it only hung up, which counts as 421 here). It does so in clear
+    where TLS comes first, too; there one that waits for no header hangs up, or sends a TLS alert.
     """
+    hung_up = None if implicit_tls else 421
     try:
         with socket.create_connection((address, port), timeout) as connection:
             connection.sendall(b"QUIT\r\n")
             code, text = _first_line(connection)
-            return (code, text) if text else (421, "hung up")
+            return (code, text) if text else (hung_up, "hung up")
     except ConnectionResetError:
-        return 421, "hung up"
+        return hung_up, "hung up"
     except OSError as error:
         return None, str(error)
 
@@ -264,6 +272,7 @@ def missed_expectations(
     banner: str | None = None,
     capabilities: Sequence[str] = (),
     ehlo_code: int | None = None,
+    mail_code: int | None = None,
     rcpt_code: int | None = None,
     accepted: bool | None = None,
 ) -> list[str]:
@@ -278,7 +287,8 @@ def missed_expectations(
     absent = [name for name in capabilities if name.lower() not in transcript.capabilities]
     if absent:
         missed.append(f"expected {', '.join(absent)} among the capabilities{because}")
-    for command, what, wanted in (("EHLO", "EHLO", ehlo_code), ("RCPT", "each recipient", rcpt_code)):
+    expected = (("EHLO", "EHLO", ehlo_code), ("MAIL", "the sender", mail_code), ("RCPT", "each recipient", rcpt_code))
+    for command, what, wanted in expected:
         answers = [reply for reply in transcript.replies if reply.command == command]
         wrong = [reply for reply in answers if reply.code != wanted]
         if wanted is not None and (wrong or not answers):

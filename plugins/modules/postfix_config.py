@@ -15,7 +15,10 @@ description:
     accept it and every name must be one that Postfix knows or that something refers to. Then the files are written,
     Postfix reads them, each SMTP listener concerned must answer with V(220), and the queue manager must run. When
     anything fails, the previous files return and Postfix runs as before.
-  - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without.
+  - A listener that expects a PROXY header must answer V(220) to a connection with a header, and V(421) to one without,
+    also where TLS comes first.
+  - Each is spoken to as far as C(MAIL FROM:<>) and C(RSET), with STARTTLS where it is offered. A listener that took a
+    sender before must take one afterwards; one that did not, because a milter is down for example, is warned of.
   - What was wrong before the task and is not its doing is told as such. Where Postfix would not start with it, nothing
     is written, unless O(apply=none). A service that was broken before is a warning.
   - When somebody edits one of the files while the task is under way, the task fails and the edit stays.
@@ -83,17 +86,24 @@ options:
       - Where postscreen serves the port, its own parameter is set, and the guard goes on the C(smtpd/pass) service
         too.
     type: dict
-    suboptions:
+    suboptions: &listener
       service:
         description:
           - The service, an entry of C(master.cf) or of O(new_services) that runs smtpd or postscreen.
           - A port number that C(master.cf) does not have, such as C(10025/inet), becomes a service like that of port 25
             (the smtpd behind it where that is postscreen), which itself stays as it is. O(proxy_listener.state=absent)
             removes such a service.
+          - A port of submission (587 and 465, by number or by name) that C(master.cf) does not have is an error that
+            shows the entry to add with O(new_services).
+          - What it comes down to, addresses and port, must not be served by another entry, and C(master.cf) must not
+            have the entry twice. Where another entry serves the port, the error names it.
         type: str
         default: smtp/inet
       state:
-        description: Whether the service expects a header. V(absent) takes back what V(present) set.
+        description:
+          - Whether the service expects a header. V(absent) takes back what V(present) set.
+          - It is an error where the service would go on expecting a header then, because C(main.cf) or a hand-made
+            override says so. Other services that inherit such a line of C(main.cf) are named in a warning.
         type: str
         choices: [present, absent]
         default: present
@@ -125,11 +135,19 @@ options:
         description: The load balancer takes connections over IPv6, whose headers Postfix must be able to read.
         type: bool
         default: false
+      server_address:
+        description:
+          - The address of this host to which the load balancer sends. The service must listen on it, and the proof
+            speaks to it.
+          - Where it is not an address of this host itself, but that of a NAT, a service on the loopback alone is only
+            warned of.
+        type: str
       allow_address_permits:
         description:
           - Accept C(permit_inet_interfaces) and C(check_client_access) before C(reject_unauth_destination) in the
             restrictions that decide who may relay, and O(proxy_listener.balancer_networks) in C(mynetworks). They grant
             by client address and are refused otherwise.
+          - With it, C(check_policy_service) there, which may do so too, is not warned of.
         type: bool
         default: false
       allow_cutover:
@@ -139,6 +157,15 @@ options:
           - Without it that is an error that names them, where O(proxy_listener.balancer_networks) is given.
         type: bool
         default: false
+  proxy_listeners:
+    description:
+      - Several services that the load balancer speaks to, each written like O(proxy_listener), in one transaction, with
+        one proof for each. Services that come and services that go may stand side by side.
+      - Nothing here touches authentication. On a port of submission whoever logs in relays, and an address does not.
+      - A service that is not in the list stays as it is. O(proxy_listeners[].state=absent) takes it back.
+    type: list
+    elements: dict
+    suboptions: *listener
   mode:
     description:
       - The permissions of C(main.cf) and C(master.cf), as quoted octal digits, for example V("0644"). Programs of
@@ -151,9 +178,11 @@ options:
       - How Postfix learns of a change. Postfix documents which parameters, such as C(inet_interfaces), need a
         V(restart).
       - V(reload) and V(restart) start a Postfix that is not running.
+      - V(auto) restarts, as the OVHcloud guide asks, unless another service goes on taking mail from the load balancer
+        and nothing changes but C(master.cf). A reload is enough then, and cuts no session of the services that stay.
       - V(none) only writes the files.
     type: str
-    choices: [none, reload, restart]
+    choices: [none, auto, reload, restart]
     default: reload
   backup:
     description: Keep a copy of each changed file beside it, with the time in its name.
@@ -200,6 +229,19 @@ EXAMPLES = r"""
       relayhost: ""
       smtpd_banner: null
     backup: true
+
+- name: Let the ports of mail and of submission take it, and no longer that of the time before
+  mailops.ovh_iplb.postfix_config:
+    proxy_listeners:
+      - service: smtp/inet
+        server_address: 192.0.2.11
+      - service: submission/inet
+        server_address: 192.0.2.11
+      - service: submissions/inet
+        server_address: 192.0.2.11
+      - service: 10025/inet
+        state: absent
+    apply: auto
 
 - name: A port of its own for the load balancer; port 25 stays as it is
   mailops.ovh_iplb.postfix_config:
@@ -292,25 +334,25 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_mode, read_request
 
+LISTENER: dict[str, Any] = {
+    "service": {"type": "str", "default": "smtp/inet"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "proxy_protocol_version": {"type": "str", "choices": ["v1", "v2", "v2-ssl", "v2-ssl-cn"], "default": "v1"},
+    "trusted_clients": {"type": "list", "elements": "str"},
+    "balancer_networks": {"type": "list", "elements": "str", "default": []},
+    "balancer_ipv6": {"type": "bool", "default": False},
+    "server_address": {"type": "str"},
+    "allow_address_permits": {"type": "bool", "default": False},
+    "allow_cutover": {"type": "bool", "default": False},
+}
 ARGUMENTS: dict[str, Any] = {
     "parameters": {"type": "dict", "default": {}},
     "services": {"type": "dict", "default": {}},
     "new_services": {"type": "dict", "default": {}},
-    "proxy_listener": {
-        "type": "dict",
-        "options": {
-            "service": {"type": "str", "default": "smtp/inet"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "proxy_protocol_version": {"type": "str", "choices": ["v1", "v2", "v2-ssl", "v2-ssl-cn"], "default": "v1"},
-            "trusted_clients": {"type": "list", "elements": "str"},
-            "balancer_networks": {"type": "list", "elements": "str", "default": []},
-            "balancer_ipv6": {"type": "bool", "default": False},
-            "allow_address_permits": {"type": "bool", "default": False},
-            "allow_cutover": {"type": "bool", "default": False},
-        },
-    },
+    "proxy_listener": {"type": "dict", "options": LISTENER},
+    "proxy_listeners": {"type": "list", "elements": "dict", "options": LISTENER},
     "mode": {"type": "str"},
-    "apply": {"type": "str", "choices": list(preparation.APPLY), "default": "reload"},
+    "apply": {"type": "str", "choices": ["none", "auto", "reload", "restart"], "default": "reload"},
     "backup": {"type": "bool", "default": False},
     "config_directory": {"type": "path"},
     "timeout": {"type": "int", "default": 30},
@@ -318,7 +360,9 @@ ARGUMENTS: dict[str, Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS, mutually_exclusive=[("proxy_listener", "proxy_listeners")], supports_check_mode=True
+    )
     try:
         module.exit_json(**printable(run(module)))
     except (PostfixError, OSError) as error:
@@ -338,8 +382,14 @@ def run(module: AnsibleModule) -> dict[str, Any]:
 
 
 def read_options(params: dict[str, Any]) -> Request:
-    wanted = params["proxy_listener"]
-    listener = wanted and Listener(
+    one, several = params["proxy_listener"], params["proxy_listeners"]
+    listeners = [read_listener("proxy_listener", one)] if one else []
+    listeners += [read_listener(f"proxy_listeners[{place}]", wanted) for place, wanted in enumerate(several or [])]
+    return read_request(params["parameters"], params["services"], params["new_services"], listeners)
+
+
+def read_listener(option: str, wanted: dict[str, Any]) -> Listener:
+    return Listener(
         service=wanted["service"],
         enabled=wanted["state"] == "present",
         trusted_clients=None if wanted["trusted_clients"] is None else tuple(wanted["trusted_clients"]),
@@ -348,8 +398,9 @@ def read_options(params: dict[str, Any]) -> Request:
         balancer_networks=tuple(wanted["balancer_networks"]),
         balancer_ipv6=wanted["balancer_ipv6"],
         allow_cutover=wanted["allow_cutover"],
+        server_address=wanted["server_address"],
+        option=option,
     )
-    return read_request(params["parameters"], params["services"], params["new_services"], listener)
 
 
 def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, Any]:
@@ -364,7 +415,7 @@ def would_install(request: Request, apply: str, check_mode: bool) -> dict[str, A
         "changed": True,
         "msg": "Postfix is not installed: would install and set",
         "plan": shown(changes),
-        "applied": apply,
+        "applied": "restart" if apply == "auto" else apply,
         "diff": [parameter_diff(changes)],
     }
 
@@ -384,6 +435,8 @@ def configure(module: AnsibleModule, directory: str, request: Request, mode: int
         change = transaction.Transaction(prepared, module.params["timeout"], backup, lock)
         change.run()
         backup_files = change.backup_files
+        for warning in change.warnings:
+            module.warn(warning)
     elif not module.check_mode:
         transaction.remember(prepared)
     return {

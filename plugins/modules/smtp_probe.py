@@ -116,6 +116,12 @@ options:
     type: list
     elements: str
     default: []
+  expect_mail_code:
+    description:
+      - The code that C(MAIL FROM) must be answered with, for example V(250). Without O(rcpt_to) the conversation goes
+        on with C(RSET), and nothing is delivered.
+      - A server whose milter is down greets and answers C(EHLO) as ever, and C(MAIL FROM) with V(451).
+    type: int
   expect_rcpt_code:
     description: The code that each C(RCPT TO) must be answered with, for example V(554) for a relay that must be
       refused.
@@ -148,6 +154,12 @@ EXAMPLES = r"""
     mail_from: a@example.com
     rcpt_to: [b@example.net]
     expect_rcpt_code: 554
+
+- name: See that a milter behind the server answers, without sending anything
+  mailops.ovh_iplb.smtp_probe:
+    host: 198.51.100.25
+    mail_from: ""
+    expect_mail_code: 250
 
 - name: Send a message
   mailops.ovh_iplb.smtp_probe:
@@ -277,6 +289,7 @@ ARGUMENTS: dict[str, Any] = {
     "expect_banner": {"type": "str"},
     "expect_ehlo_code": {"type": "int"},
     "expect_capabilities": {"type": "list", "elements": "str", "default": []},
+    "expect_mail_code": {"type": "int"},
     "expect_rcpt_code": {"type": "int"},
     "expect_accepted": {"type": "bool"},
 }
@@ -286,7 +299,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        required_by={"body": ["mail_from", "rcpt_to"], "expect_rcpt_code": ["mail_from"], "expect_accepted": ["body"]},
+        required_by={
+            "body": ["mail_from", "rcpt_to"],
+            "expect_mail_code": ["mail_from"],
+            "expect_rcpt_code": ["mail_from"],
+            "expect_accepted": ["body"],
+        },
     )
     try:
         check_options(module.params)
@@ -342,6 +360,7 @@ def probe(params: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], lis
             banner=params["expect_banner"],
             capabilities=params["expect_capabilities"],
             ehlo_code=params["expect_ehlo_code"],
+            mail_code=params["expect_mail_code"],
             rcpt_code=params["expect_rcpt_code"],
             accepted=None if check_mode else params["expect_accepted"],
         )

@@ -66,11 +66,12 @@ def prepare(lab: Lab, host: str) -> None:
 
 
 def install(lab: Lab, host: str) -> None:
-    """Bring cut.py and the parts of the collection that it needs."""
+    """Bring cut.py and listen.py, and the parts of the collection that they need."""
     package = "ansible_collections/mailops/ovh_iplb"
     modules = [*PROJECT.glob("plugins/module_utils/_postfix/*.py"), PROJECT / "plugins/module_utils/_smtp.py"]
     files = {f"{package}/{path.relative_to(PROJECT)}": path for path in modules}
-    _copy(lab, host, "/root/cut", {"cut.py": HERE / "cut.py", **files})
+    scripts = {name: HERE / name for name in ("cut.py", "listen.py")}
+    _copy(lab, host, "/root/cut", {**scripts, **files})
 
 
 def _copy(lab: Lab, host: str, directory: str, files: dict[str, Path]) -> None:
@@ -88,11 +89,12 @@ class Order(NamedTuple):
     source: str
     host: str
     words: Sequence[str]
+    port: int = 25
 
 
 def converse(lab: Lab, place: str, orders: Sequence[Order]) -> list[list[str]]:
     """Have all conversations at once, from a place of the lab; the answers of each."""
-    text = json.dumps([{**order._asdict(), "port": 25} for order in orders])
+    text = json.dumps([order._asdict() for order in orders])
     answers: list[list[str]] = json.loads(lab.run(place, sys.executable, HERE / "attack.py", text).stdout)
     return answers
 

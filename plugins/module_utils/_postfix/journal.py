@@ -34,6 +34,8 @@ class Journal:
     was_running: bool
     answering: Sequence[str]
     """The listeners that answered as they should before the run, and the queue manager if it ran."""
+    mailing: Sequence[str] = ()
+    """Those of them that took a sender."""
 
 
 def text_digest(text: str) -> str:

@@ -34,12 +34,20 @@ PROXY_PARAMETERS = {
 }
 # On a listener that believes PROXY headers the client address is a claim: nobody may be trusted for it.
 GUARDED_HOST_LISTS = ("smtpd_authorized_xclient_hosts", "smtpd_authorized_xforward_hosts")
+# Limits by client address that a check of the load balancer can run into; it logs the load balancer's own address.
+CHECK_LIMITS = (
+    "smtpd_client_connection_count_limit",
+    "smtpd_client_connection_rate_limit",
+    "smtpd_client_new_tls_session_rate_limit",
+)
+LIMIT_EXCEPTIONS = "smtpd_client_event_limit_exceptions"
 # A port of its own that the listener got here: tells its lines in the log apart, and that it goes with the listener.
 OWN_ENTRY = {"syslog_name": "postfix/balancer"}
 # The one daemon that every Postfix runs all the time, and that every reload replaces.
 QUEUE_MANAGER = "qmgr/unix"
 # What the code below needs to know in expanded form ("postconf -x").
 EFFECTIVE = (
+    "content_filter",
     "daemon_directory",
     "inet_interfaces",
     "inet_protocols",
@@ -49,11 +57,14 @@ EFFECTIVE = (
     "postscreen_upstream_proxy_protocol",
     "queue_directory",
     "smtpd_forbid_unauth_pipelining",
+    "smtpd_milter_maps",
     "smtpd_milters",
+    "smtpd_proxy_filter",
     "smtpd_recipient_restrictions",
     "smtpd_relay_restrictions",
     "smtpd_restriction_classes",
     "smtpd_service_name",
+    "smtpd_tls_security_level",
     "smtpd_tls_wrappermode",
     "smtpd_upstream_proxy_protocol",
     "syslog_name",
@@ -107,6 +118,8 @@ class Settings:
     """(file, name) of what nothing reads."""
     undefined: tuple[str, ...] = ()
     """Names that are referred to and that nothing defines."""
+    duplicates: tuple[str, ...] = ()
+    """Services that master.cf has more than once. Postfix uses the last entry; ``entries`` has that one."""
 
     def value(self, service: str, parameter: str) -> str:
         """What the program behind a service sees: its override, or else main.cf or the default."""
@@ -115,7 +128,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Listener:
-    """What the user wants of the service that the balancer speaks to."""
+    """What the user wants of a service that the balancer speaks to."""
 
     service: str = "smtp/inet"
     enabled: bool = True
@@ -129,6 +142,10 @@ class Listener:
     """The load balancer has an IPv6 address, so its headers may name IPv6 clients."""
     allow_cutover: bool = False
     """Clients that use the listener without a header today may be cut off."""
+    server_address: str | None = None
+    """The address at which the load balancer reaches this host."""
+    option: str = "proxy_listener"
+    """Where the task says all this, for messages."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +155,15 @@ class Request:
     parameters: Values = field(default_factory=dict)
     services: Mapping[str, Values] = field(default_factory=dict)
     new_services: Mapping[str, Entry | None] = field(default_factory=dict)
-    listener: Listener | None = None
+    listeners: tuple[Listener, ...] = ()
+
+    @property
+    def present(self) -> list[Listener]:
+        return [listener for listener in self.listeners if listener.enabled]
+
+    @property
+    def absent(self) -> list[Listener]:
+        return [listener for listener in self.listeners if not listener.enabled]
 
 
 @dataclass(frozen=True)
@@ -199,6 +224,7 @@ def parse_settings(
         effective=dict(_assignments(effective)),
         unused=tuple(sorted(nothing_reads)),
         undefined=tuple(sorted({match["name"] for match in _UNDEFINED.finditer(warnings)})),
+        duplicates=_duplicates(master),
     )
 
 
@@ -233,6 +259,11 @@ def _parse_entries(master: str, overrides: str) -> dict[str, Entry]:
         arguments = " ".join(others)
         entries[service] = Entry(service, private, unpriv, chroot, wakeup, maxproc, command, arguments, ordered)
     return entries
+
+
+def _duplicates(master: str) -> tuple[str, ...]:
+    names = ["/".join(words(line)[:2]) for line in master.split("\n") if len(words(line)) >= 8]
+    return tuple(sorted({name for name in names if names.count(name) > 1}))
 
 
 def words(text: str) -> list[str]:
@@ -287,20 +318,34 @@ class Endpoint:
     """A number or a name of services(5)."""
     proxied: bool
     implicit_tls: bool
+    starttls: bool = False
+    """STARTTLS is to be offered."""
 
 
-def endpoints(settings: Settings) -> list[Endpoint]:
-    """Every inet service of smtpd and postscreen."""
+def endpoints(settings: Settings, addresses: Mapping[str, str] | None = None) -> list[Endpoint]:
+    """Every inet service of smtpd and postscreen.
+
+    :param addresses: where to speak to a service, by its name, instead of where it listens first.
+    """
     return [
-        Endpoint(
-            service,
-            *_address(service, settings),
-            proxied=is_proxied(settings, service),
-            implicit_tls=settings.value(service, "smtpd_tls_wrappermode") == "yes",
-        )
+        _endpoint(settings, service, entry, (addresses or {}).get(service))
         for service, entry in settings.entries.items()
         if service.endswith("/inet") and entry.command in PROXY_PARAMETERS
     ]
+
+
+def _endpoint(settings: Settings, service: str, entry: Entry, address: str | None) -> Endpoint:
+    listens, port = _address(service, settings)
+    implicit_tls = entry.command == "smtpd" and settings.value(service, "smtpd_tls_wrappermode") == "yes"
+    offers = entry.command == "smtpd" and settings.value(service, "smtpd_tls_security_level") in ("may", "encrypt")
+    return Endpoint(
+        service,
+        address or listens,
+        port,
+        proxied=is_proxied(settings, service),
+        implicit_tls=implicit_tls,
+        starttls=offers and not implicit_tls,
+    )
 
 
 def _address(service: str, settings: Settings) -> tuple[str, str]:

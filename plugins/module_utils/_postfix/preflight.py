@@ -15,12 +15,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import PARAMETERS as GRANTS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import other_grants, unknown_permits
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard import (
     GuardError,
     Network,
     outsiders,
     read_networks,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import listener_services
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     Listener,
     PostfixError,
@@ -53,7 +56,7 @@ def refuse(before: Settings, after: Settings, listener: Listener, around: Surrou
 
 def _networks(listener: Listener) -> tuple[Network, ...]:
     try:
-        return read_networks("proxy_listener.balancer_networks", listener.balancer_networks)
+        return read_networks(f"{listener.option}.balancer_networks", listener.balancer_networks)
     except GuardError as error:
         raise PostfixError(str(error)) from error
 
@@ -66,7 +69,7 @@ def _is_new(before: Settings, listener: Listener) -> bool:
 def _refuse_trusted_balancer(after: Settings, listener: Listener, balancer: Iterable[Network]) -> None:
     lists = {
         "mynetworks": after.effective.get("mynetworks", ""),
-        "proxy_listener.trusted_clients": ", ".join(listener.trusted_clients or ()),
+        f"{listener.option}.trusted_clients": ", ".join(listener.trusted_clients or ()),
     }
     for name, value in lists.items():
         for network in _parsed(value):
@@ -75,7 +78,7 @@ def _refuse_trusted_balancer(after: Settings, listener: Listener, balancer: Iter
                 raise PostfixError(
                     f"{name} contains {network}, from where the load balancer speaks to this host "
                     f"({', '.join(inside)}): whatever comes through it without a PROXY header could relay. Take it out "
-                    "of the list, or accept it with proxy_listener.allow_address_permits (role: "
+                    f"of the list, or accept it with {listener.option}.allow_address_permits (role: "
                     "postfix_backend_allow_address_permits)"
                 )
 
@@ -94,18 +97,56 @@ def _refuse_cut_off(listener: Listener, others: list[str]) -> None:
         raise PostfixError(
             f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} {listener.service} of this host now, without "
             "a PROXY header, and would be answered 421. Let them send to the load balancer, give it a port of its own "
-            "(proxy_listener.service: 10025/inet), or accept it with proxy_listener.allow_cutover (role: "
+            f"({listener.option}.service: 10025/inet), or accept it with {listener.option}.allow_cutover (role: "
             "postfix_backend_allow_cutover)"
         )
 
 
 def notices(before: Settings, after: Settings, listener: Listener, around: Surroundings) -> list[str]:
-    """What the operator should know. All but the first are said once: when the header is turned on."""
-    said = [*_ipv6(after, listener)]
+    """What the operator should know. All but the first three are said once: when the header is turned on."""
+    said = [*_ipv6(after, listener), *_version(after, listener), *_unknown_permits(after, listener)]
     if not is_proxied(before, listener.service):
-        said += [*_neighbours(listener, around), *_pipelining(after, listener), *_milters(after, listener)]
-        said += _local_programs(before, listener, around)
+        said += [*_neighbours(listener, around), *_pipelining(after, listener), *_programs(after, listener)]
+        said += [*_other_grants(after, listener), *_local_programs(before, listener, around)]
     return said
+
+
+def _serving(after: Settings, listener: Listener) -> list[str]:
+    """The services that a connection goes through, that of smtpd last: it is the one that decides about mail."""
+    return list(listener_services(after, after.entries[listener.service], listener))
+
+
+def _version(after: Settings, listener: Listener) -> Iterator[str]:
+    """smtpd ends with a fatal error when it can not look up the peer of a LOCAL connection; gone in Postfix 3.11."""
+    numbers = [int(number) for number in re.findall(r"\d+", after.effective.get("mail_version", ""))[:2]]
+    if listener.version != "v1" and numbers < [3, 11] and after.entries[listener.service].command == "smtpd":
+        yield (
+            f"{listener.option}.proxy_protocol_version: with {listener.version} a load balancer checks its servers by "
+            f"the command LOCAL, and before Postfix 3.11 that and a reset take smtpd of {listener.service} down, while "
+            "the check shows UP. Let it send v1 or, at the least, check by SMTP and never by tcp"
+        )
+
+
+def _unknown_permits(after: Settings, listener: Listener) -> Iterator[str]:
+    found = [] if listener.allow_address_permits else unknown_permits(after, _serving(after, listener)[-1])
+    if found:
+        yield (
+            f"{listener.service} lets {'; '.join(found)} decide who may relay. Should it permit a client for its "
+            "address, which a PROXY header only claims, mail is relayed for whoever reaches the port. Move it behind "
+            f"reject_unauth_destination, or accept it with {listener.option}.allow_address_permits (role: "
+            "postfix_backend_allow_address_permits)"
+        )
+
+
+def _other_grants(after: Settings, listener: Listener) -> Iterator[str]:
+    known = (*(listener.trusted_clients or ()), *listener.balancer_networks)
+    for service in _serving(after, listener):
+        for parameter, value in other_grants(after, service, known).items():
+            if parameter.startswith("postscreen") == (after.entries[service].command == "postscreen"):
+                yield (
+                    f"{parameter} = {value}: {service} grants {GRANTS[parameter]} by the client's address, which a "
+                    "PROXY header only claims"
+                )
 
 
 def _ipv6(after: Settings, listener: Listener) -> Iterator[str]:
@@ -138,13 +179,21 @@ def _pipelining(after: Settings, listener: Listener) -> Iterator[str]:
         )
 
 
-def _milters(after: Settings, listener: Listener) -> Iterator[str]:
-    milters = after.value(listener.service, "smtpd_milters")
+def _programs(after: Settings, listener: Listener) -> Iterator[str]:
+    service = _serving(after, listener)[-1]
+    milters = after.value(service, "smtpd_milters")
     if milters:
         yield (
-            f"the milters of {listener.service} ({milters}) see the address that a PROXY header claims: let none of "
+            f"the milters of {service} ({milters}) see the address that a PROXY header claims: let none of "
             "them trust 127.0.0.1 there (OpenDKIM: InternalHosts; Rspamd: local_addrs)"
         )
+    for parameter in ("smtpd_proxy_filter", "content_filter"):
+        program = after.value(service, parameter)
+        if program:
+            yield (
+                f"{parameter} = {program}: what {service} hands its mail to may be told the address that a PROXY "
+                "header claims (XFORWARD): let it trust none for that (Amavis: @mynetworks)"
+            )
 
 
 def _local_programs(before: Settings, listener: Listener, around: Surroundings) -> Iterator[str]:
@@ -152,7 +201,7 @@ def _local_programs(before: Settings, listener: Listener, around: Surroundings) 
         yield (
             f"programs on this host speak SMTP to {listener.service} ({', '.join(around.local_senders)}). They send no "
             "PROXY header and get 421: let them use sendmail or submission, or give the load balancer a port of its "
-            "own (proxy_listener.service: 10025/inet, role: postfix_backend_listener)"
+            f"own ({listener.option}.service: 10025/inet, role: postfix_backend_listener)"
         )
 
 

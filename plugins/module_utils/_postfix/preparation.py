@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
     guard_host,
+    header,
     host,
+    layout,
     preflight,
     surroundings,
     trial,
@@ -35,10 +37,11 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.journal 
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import (
     replaced_overrides,
-    with_listener,
+    with_listeners,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.liveness import is_live
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    GUIDE_PARAMETER,
     MAIN,
     MASTER,
     MODE,
@@ -81,6 +84,8 @@ class Prepared:
     modes: Mapping[str, int]
     """The permissions to give, by file; only those that differ."""
     modes_before: Mapping[str, int]
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Where the load balancer speaks to a service, by its name, as far as that is an address of this host."""
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -110,9 +115,11 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
 
     before = _read_as_found(copy, directory)
     instance = instances.instance(directory, before)
+    names = surroundings.lookup()
+    layout.refuse_missing(before, request, names)
     replaced_before = load_replaced(directory)
     replaced = replaced_overrides(before, request, replaced_before)
-    asked, request = request, with_listener(before, request, surroundings.is_own_address, replaced_before)
+    asked, request = request, with_listeners(before, request, surroundings.is_own_address, replaced_before)
     changes = plan_changes(before, request)
     target = edited(previous, before, request, changes)
     main_meanwhile = edited(previous, before, request, changes, removed_last(before, changes))[MAIN]
@@ -120,12 +127,19 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         host.write_files(copy, target)
     after = _read_edited(copy, directory, changes) if changes else before
     refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
-    again = with_listener(after, asked, surroundings.is_own_address, replaced)
+    layout.refuse_ambiguous(after, request, names)
+    header.refuse_wrong(after, request, current[MAIN])
+    if request.listeners:
+        warnings += header.inherited(after, request, current[MAIN])
+    for listener in request.present:
+        warnings += _preflight(before, after, listener, names)
+    again = with_listeners(after, asked, surroundings.is_own_address, replaced)
     prove(State(previous, before), State(target, after), request, again, changes)
-    warnings += _preflight(before, after, request.listener)
 
     now = instance.stamp()
     live = now is not None and is_live(now, instance.applied())
+    if apply == "auto":
+        apply = "reload" if live and _reload_suffices(before, after, changes) else "restart"
     if journal:
         apply = max(apply, journal.apply, key=APPLY.index)
     if live and current == target and journal is None:
@@ -146,7 +160,8 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         replaced=replaced,
         modes=modes,
         modes_before=modes_before,
-        warnings=warnings,
+        addresses=layout.own_addresses(request.present, names),
+        warnings=list(dict.fromkeys(warnings)),
     )
     if prepared.changed:
         _try_out(prepared, copy, now is not None)
@@ -172,14 +187,23 @@ def _read_edited(copy: str, directory: str, changes: Sequence[Change]) -> Settin
         raise PostfixError(f"main.cf or master.cf could not be read any more: {reason}{_culprits(changes)}") from error
 
 
-def _preflight(before: Settings, after: Settings, listener: Listener | None) -> list[str]:
+def _reload_suffices(before: Settings, after: Settings, changes: list[Change]) -> bool:
+    """Whether a restart would only cut sessions of other listeners: a reload cuts none of an entry that stays."""
+    touched = {change.service for change in changes}
+    stay = [name for name in before.entries if is_proxied(before, name) and is_proxied(after, name)]
+    return not set(stay) <= touched and all(
+        change.file == MASTER or change.parameter == GUIDE_PARAMETER for change in changes
+    )
+
+
+def _preflight(before: Settings, after: Settings, listener: Listener, names: layout.Lookup) -> list[str]:
     """Refuse or warn for what stands around a listener that is to expect a header."""
-    if listener is None or not listener.enabled:
-        return []
     new = not is_proxied(before, listener.service)
     around = surroundings.surroundings(before, listener.service) if new else preflight.Surroundings()
     preflight.refuse(before, after, listener, around)
-    return preflight.notices(before, after, listener, around)
+    doubt = layout.reachability(after, listener, names)
+    said = [doubt] if doubt and (new or listener.server_address) else []
+    return said + preflight.notices(before, after, listener, around)
 
 
 def _previous(current: Mapping[str, str], journal: Journal | None) -> tuple[dict[str, str], list[str]]:

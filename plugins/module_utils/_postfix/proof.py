@@ -108,13 +108,12 @@ def _other_lines(before: State, after: State, changes: list[Change]) -> Iterator
 
 
 def _guard(after: Settings, request: Request) -> Iterator[str]:
-    """The listener and its guard, with every $name expanded: what the programs will see."""
-    listener = request.listener
-    if listener is None or not listener.enabled or listener.service not in after.entries:
-        return
-    for service, values in listener_services(after, after.entries[listener.service], listener).items():
-        for name, value in values.items():
-            wanted = "haproxy" if value == GUIDE_REFERENCE else value
-            found = after.expanded.get((service, name))
-            if one_space(found) != one_space(wanted):
-                yield f"the guard's {service}/{name} is {_shown(found)}, not {_shown(wanted)}"
+    """The listeners and their guards, with every $name expanded: what the programs will see."""
+    for listener in request.present:
+        entry = after.entries.get(listener.service)
+        for service, values in (listener_services(after, entry, listener) if entry else {}).items():
+            for name, value in values.items():
+                wanted = "haproxy" if value == GUIDE_REFERENCE else value
+                found = after.expanded.get((service, name))
+                if one_space(found) != one_space(wanted):
+                    yield f"the guard's {service}/{name} is {_shown(found)}, not {_shown(wanted)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.lines import is_balanced
@@ -78,7 +78,7 @@ def read_request(
     parameters: Mapping[str, Any] | None,
     services: Mapping[str, Any] | None,
     new_services: Mapping[str, Any] | None,
-    listener: Listener | None = None,
+    listeners: Sequence[Listener] = (),
 ) -> Request:
     """Check the shape of the task's options and write every value the way Postfix does."""
     request = Request(
@@ -87,8 +87,9 @@ def read_request(
         new_services={
             _service("new_services", name): _new_entry(name, value) for name, value in (new_services or {}).items()
         },
-        listener=_checked_listener(listener),
+        listeners=tuple(listeners),
     )
+    _check_listeners(request)
     both = sorted(set(request.services) & set(request.new_services))
     if both:
         raise PostfixError(f"{both[0]} is both in services and in new_services: write it in one of them")
@@ -187,18 +188,33 @@ def _count(option: str, value: Any) -> str:
     return str(value)
 
 
-def _checked_listener(listener: Listener | None) -> Listener | None:
-    if listener is None:
-        return None
-    _service("proxy_listener.service", listener.service)
+def _check_listeners(request: Request) -> None:
+    names = [listener.service for listener in request.listeners]
+    for listener in request.listeners:
+        _service(f"{listener.option}.service", listener.service)
+        if names.count(listener.service) > 1:
+            raise PostfixError(f"{listener.option}.service: {listener.service} is there twice")
+        _check_trusted(listener)
+        if listener.server_address:
+            _address(f"{listener.option}.server_address", listener.server_address)
+
+
+def _check_trusted(listener: Listener) -> None:
+    option = f"{listener.option}.trusted_clients"
     for client in listener.trusted_clients or ():
         try:
             network = ipaddress.ip_network(client.replace("[", "").replace("]", ""))
         except ValueError as error:
-            raise PostfixError(f"proxy_listener.trusted_clients: {error}; write addresses or networks") from error
+            raise PostfixError(f"{option}: {error}; write addresses or networks") from error
         if network.is_loopback or network.prefixlen == 0:
             raise PostfixError(
-                f"proxy_listener.trusted_clients: {client} would let everybody who can reach the port relay mail, for "
-                "any client can claim such an address in a PROXY header; name the senders' own addresses"
+                f"{option}: {client} would let everybody who can reach the port relay mail, for any client can claim "
+                "such an address in a PROXY header; name the senders' own addresses"
             )
-    return listener
+
+
+def _address(option: str, value: str) -> None:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError as error:
+        raise PostfixError(f"{option} must be an IPv4 or IPv6 address, not {value!r}") from error

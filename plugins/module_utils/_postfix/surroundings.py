@@ -12,7 +12,8 @@ import shutil
 import socket
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.host import PATH, run
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import Settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.layout import Lookup
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import PostfixError, Settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preflight import Surroundings, local_senders
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.trial import port_number
 
@@ -25,6 +26,26 @@ def is_own_address(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def lookup() -> Lookup:
+    """What this host answers about names; nothing where it does not know one."""
+    return Lookup(port=_port, addresses=_resolved, is_own=is_own_address)
+
+
+def _port(name: str) -> int | None:
+    try:
+        return port_number(name)
+    except PostfixError:
+        return None
+
+
+def _resolved(name: str) -> tuple[str, ...]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return ()
+    return tuple(sorted({str(address[0]).partition("%")[0] for *_kind, address in found}))
 
 
 _MAIL_LOGS = ("/var/log/mail.log", "/var/log/maillog")

@@ -94,16 +94,20 @@ class Transaction:
         self._written: set[str] = set()
         self._replaced_queue_manager: tuple[int, int] | None = None
         self.backup_files: list[str] = []
+        self.warnings: list[str] = []
 
     def _new_journal(self) -> Journal:
         answering: list[str] = []
+        mailing: list[str] = []
         if self._old_stamp and self._prepared.apply != "none":
             listeners = endpoints(self._prepared.before)
             wrong = trial.problems(listeners)
-            answering = [endpoint.service for endpoint in listeners if endpoint.service not in wrong]
+            well = [endpoint for endpoint in listeners if endpoint.service not in wrong]
+            answering = [endpoint.service for endpoint in well]
+            mailing = [endpoint.service for endpoint in well if not trial.mail_problem(endpoint)]
             if self._old_stamp.queue_manager and starts_by_itself(self._prepared.before, QUEUE_MANAGER):
                 answering.append(QUEUE_MANAGER)
-        return Journal({}, {}, "none", self._old_stamp is not None, answering)
+        return Journal({}, {}, "none", self._old_stamp is not None, answering, mailing)
 
     def steps(self) -> list[Step]:
         """The steps in order. A cut between any two of them is what the journal is for."""
@@ -155,6 +159,7 @@ class Transaction:
             apply=prepared.apply,
             was_running=self._journal.was_running,
             answering=self._journal.answering,
+            mailing=self._journal.mailing,
         )
         host.write_text(self._instance.path(JOURNAL_NAME), json.dumps(dataclasses.asdict(self._journal)))
 
@@ -221,12 +226,22 @@ class Transaction:
         touched = {change.service for change in self._prepared.changes}
         required = [
             endpoint
-            for endpoint in endpoints(self._prepared.after)
+            for endpoint in endpoints(self._prepared.after, self._prepared.addresses)
             if endpoint.service in touched or endpoint.service in self._journal.answering
         ]
-        self._wait_until_up(required, restarted=self._prepared.apply == "restart")
+        mailing = [endpoint for endpoint in required if endpoint.service in self._journal.mailing]
+        self._wait_until_up(required, restarted=self._prepared.apply == "restart", mailing=mailing)
+        self._report([endpoint for endpoint in required if endpoint not in mailing])
 
-    def _wait_until_up(self, required: Sequence[Endpoint], restarted: bool) -> None:
+    def _report(self, others: Sequence[Endpoint]) -> None:
+        """Say what keeps listeners from taking mail that took none before, or were not there."""
+        for endpoint in others:
+            problem = trial.mail_problem(endpoint)
+            if problem:
+                before = "it was so before this change" if endpoint.service in self._prepared.before.entries else ""
+                self.warnings.append(f"{problem}; {before or 'no mail is taken there for now'}")
+
+    def _wait_until_up(self, required: Sequence[Endpoint], restarted: bool, mailing: Sequence[Endpoint] = ()) -> None:
         deadline = time.monotonic() + self._timeout
         while True:
             now = self._instance.stamp()
@@ -235,6 +250,7 @@ class Transaction:
             if restarted and self._old_stamp and now.master == self._old_stamp.master:
                 raise PostfixError("Postfix has not been restarted: the old master process still runs")
             trouble = "; ".join(trial.problems(required).values()) or self._queue_problem()
+            trouble = trouble or next(filter(None, map(trial.mail_problem, mailing)), "")
             if not trouble and self._instance.is_running():
                 return
             if time.monotonic() > deadline:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.host import failure_reason, run
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import Endpoint, PostfixError, Settings
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import greeting, refusal
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import Talk, converse, greeting, refusal
 
 
 def check_directory(directory: str) -> str | None:
@@ -83,11 +83,44 @@ def endpoint_problem(endpoint: Endpoint, timeout: float = 15.0) -> str | None:
         )
     if not endpoint.proxied:
         return None
-    code, text = refusal(endpoint.address, port, timeout)
+    code, text = refusal(endpoint.address, port, endpoint.implicit_tls, timeout)
     if code != 421:
         return (
             f"{endpoint.service} ({endpoint.address} port {port}) answers {text!r} to a client without a PROXY header"
         )
+    return None
+
+
+# RFC 5321 and RFC 3207: shutting down, local error (a milter that is down), no space, no TLS.
+_OUT_OF_ORDER = (421, 451, 452, 454)
+
+
+def mail_problem(endpoint: Endpoint, timeout: float = 15.0) -> str | None:
+    """What keeps a listener that greets from taking mail for now: its TLS, or a milter or table that does not answer.
+
+    What it refuses for good is its rules' business, such as mail without a login, and so is 450, which they answer too.
+    """
+    talk = Talk(
+        endpoint.address,
+        port_number(endpoint.port),
+        timeout,
+        proxy="v1" if endpoint.proxied else "none",
+        tls="implicit" if endpoint.implicit_tls else "offered",
+        validate_certs=False,
+        ehlo_name="localhost",
+        mail_from="",
+    )
+    transcript = converse(talk)
+    where = f"{endpoint.service} ({endpoint.address} port {talk.port})"
+    for reply in transcript.replies:
+        if reply.code in _OUT_OF_ORDER:
+            what = "MAIL FROM:<>" if reply.command == "MAIL" else reply.command
+            return f"{where} answers {f'{reply.code} {reply.text}'!r} to {what}"
+    said = [reply.command for reply in transcript.replies]
+    if transcript.error:
+        return f"{where}: {transcript.error}, after {said[-1] if said else 'the connection'}"
+    if endpoint.starttls and transcript.tls_version is None and "EHLO" in said:
+        return f"{where} offers no STARTTLS, although smtpd_tls_security_level asks for it; the mail log says why"
     return None
 
 

@@ -8,11 +8,11 @@ collection.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import references, suggestion
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import address_permits
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import listener_services
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     GUIDE_PARAMETER,
@@ -24,44 +24,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     PostfixError,
     Request,
     Settings,
-    is_proxied,
 )
-
-
-def address_permits(after: Settings, service: str) -> list[str]:
-    """What grants relaying by client address on a service in spite of an empty mynetworks.
-
-    A message must pass smtpd_relay_restrictions and smtpd_recipient_restrictions, so the first that is not empty
-    decides what relays. After *_unauth_destination only mail for this host's own domains is left to permit.
-    The other client lookups are harmless: Postfix ignores their OK ("for safety reasons", postconf(5)).
-    """
-    for parameter in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
-        words = _restrictions(after, after.value(service, parameter))
-        if words:
-            return [f"{word} in {parameter}" for word in _permits(words)]
-    return []
-
-
-def _restrictions(after: Settings, value: str, depth: int = 0) -> list[str]:
-    """The words of a restriction list, with restriction classes replaced by what they stand for."""
-    classes = set(after.effective.get("smtpd_restriction_classes", "").replace(",", " ").split())
-    words: list[str] = []
-    for word in re.findall(r"[^\s,{}]+", value):
-        if word in classes and depth < 10:
-            words += _restrictions(after, after.parameters.get(word, ""), depth + 1)
-        else:
-            words.append(word)
-    return words
-
-
-def _permits(words: list[str]) -> list[str]:
-    found = []
-    for word in words:
-        if word in ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer"):
-            break
-        if word in ("permit_inet_interfaces", "check_client_access"):
-            found.append(word)
-    return found
 
 
 def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> None:
@@ -70,8 +33,8 @@ def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> N
     _refuse_undefined(after, request)
     _refuse_misplaced(after, request)
     _refuse_protocol(after, request)
-    if request.listener and request.listener.enabled:
-        _refuse_unguarded(after, request.listener)
+    for listener in request.present:
+        _refuse_unguarded(after, listener)
 
 
 @dataclass(frozen=True)
@@ -149,11 +112,6 @@ def _refuse_protocol(after: Settings, request: Request) -> None:
 
 
 def _refuse_unguarded(after: Settings, listener: Listener) -> None:
-    if not is_proxied(after, listener.service):
-        raise PostfixError(
-            f"proxy_listener: {listener.service} would not expect a PROXY header; remove {GUIDE_PARAMETER} and "
-            "the *_upstream_proxy_protocol parameters from parameters and services"
-        )
     if listener.allow_address_permits:
         return
     entry = after.entries[listener.service]
@@ -162,5 +120,5 @@ def _refuse_unguarded(after: Settings, listener: Listener) -> None:
         if permits:
             raise PostfixError(
                 f"{service} would relay for a forged client address: {'; '.join(permits)}. Move it behind "
-                "reject_unauth_destination, or accept it with proxy_listener.allow_address_permits"
+                f"reject_unauth_destination, or accept it with {listener.option}.allow_address_permits"
             )

@@ -163,14 +163,24 @@ def test_greeting_and_refusal_tell_the_two_kinds_of_listener_apart() -> None:
         assert refusal("127.0.0.1", port)[0] == 421
 
 
+@pytest.mark.parametrize(
+    ("said", "code"), [(b"421 4.3.0 no header\r\n", 421), (b"\x15\x03\x03\x00\x02\x02\x0a", None), (b"", None)]
+)
+def test_where_tls_comes_first_only_a_421_in_clear_shows_that_a_header_is_expected(
+    said: bytes, code: int | None
+) -> None:
+    with answering(said) as port:
+        assert refusal("127.0.0.1", port, implicit_tls=True)[0] == code
+
+
 def test_expectations_are_judged_in_words() -> None:
     with serving(Mailbox()) as port:
         transcript = converse(Talk("127.0.0.1", port, mail_from="", rcpt_to=["a@other.example"]))
     met: dict[str, Any] = {"code": 220, "banner": "test.*server", "capabilities": ["8BITMIME"], "ehlo_code": 250}
-    met["rcpt_code"] = 554
+    met.update(rcpt_code=554, mail_code=250)
     assert missed_expectations(transcript, accepted=False, **met) == []
     missed: dict[str, Any] = {"code": 421, "banner": "^Postfix", "capabilities": ["CHUNKING"], "rcpt_code": 250}
-    for name, value in {**missed, "ehlo_code": 500}.items():
+    for name, value in {**missed, "ehlo_code": 500, "mail_code": 451}.items():
         assert missed_expectations(transcript, **{**met, name: value})
     assert missed_expectations(transcript, accepted=True)
 

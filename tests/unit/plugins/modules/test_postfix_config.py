@@ -49,6 +49,15 @@ def test_check_mode_shows_what_a_listener_comes_down_to(capsys: pytest.CaptureFi
     assert "smtp/inet/mynetworks = \n" in result["diff"][0]["after"]
 
 
+def test_check_mode_shows_what_several_listeners_come_down_to(capsys: pytest.CaptureFixture[str]) -> None:
+    listeners = [{}, {"service": "submission/inet"}, {"service": "10025/inet", "state": "absent"}]
+    result = run(capsys, check=True, proxy_listeners=listeners, apply="auto")
+    for service in ("smtp/inet", "submission/inet"):
+        assert f"{service}/smtpd_upstream_proxy_protocol = $smtp_upstream" in result["diff"][0]["after"]
+    assert "10025" not in result["diff"][0]["after"]
+    assert result["applied"] == "restart"
+
+
 def test_otherwise_the_error_names_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
     result = run(capsys, check=False, **GUIDE)
     assert result["failed"]
@@ -64,6 +73,14 @@ def test_otherwise_the_error_names_the_remedy(capsys: pytest.CaptureFixture[str]
         ({"proxy_listener": {"trusted_clients": ["127.0.0.0/8"]}}, "proxy_listener.trusted_clients"),
         ({"proxy_listener": {"service": "smtp"}}, "proxy_listener.service"),
         ({"mode": "0666"}, "mode: '0666'"),
+        ({"proxy_listener": {"server_address": "mx.example"}}, "proxy_listener.server_address"),
+        ({"proxy_listener": {}, "proxy_listeners": []}, "mutually exclusive"),
+        ({"proxy_listeners": [{}, {"service": "smtp/inet"}]}, "proxy_listeners[0].service: smtp/inet is there twice"),
+        ({"proxy_listeners": [{}, {"service": "25"}]}, "proxy_listeners[1].service"),
+        (
+            {"proxy_listeners": [{"service": "10025/inet"}, {"trusted_clients": ["::/0"]}]},
+            "proxy_listeners[1].trusted_clients",
+        ),
     ],
 )
 def test_bad_options_are_an_error_even_so(

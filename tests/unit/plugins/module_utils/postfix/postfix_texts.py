@@ -31,6 +31,7 @@ PARAMETERS = (
     "mynetworks",
     "relayhost",
     "smtpd_banner",
+    "smtpd_client_connection_rate_limit",
     "smtpd_client_restrictions",
     "smtpd_helo_required",
     "syslog_name",
@@ -157,26 +158,27 @@ _NEW = st.one_of(
 )
 _NAMES = st.sampled_from([*SERVICES, "2526/inet", "[::1]:2527/inet", "2528/inet"])
 _SMTP = st.sampled_from([*sorted(SERVICES)[:5], "smtp/inet", "2526/inet"])
-_LISTENERS = st.one_of(
-    st.none(),
+_LISTENERS = st.lists(
     st.fixed_dictionaries(
         {
             "service": _SMTP,
             "enabled": st.booleans(),
             "trusted_clients": st.sampled_from([(), ("192.0.2.0/24",), ("192.0.2.1", "2001:db8::/32")]),
+            "balancer_networks": st.sampled_from([(), ("198.51.100.128/29",)]),
             "allow_address_permits": st.booleans(),
         }
     ),
+    max_size=3,
 )
 
 
 def requests() -> st.SearchStrategy[dict[str, Any]]:
-    """The options of a task: ``parameters``, ``services``, ``new_services`` and what makes a Listener."""
+    """The options of a task: ``parameters``, ``services``, ``new_services`` and what makes the listeners."""
     return st.fixed_dictionaries(
         {
             "parameters": _SETTINGS,
             "services": st.dictionaries(st.sampled_from(sorted(SERVICES)), _SETTINGS, max_size=1),
             "new_services": st.dictionaries(_NAMES, _NEW, max_size=1),
-            "listener": _LISTENERS,
+            "listeners": _LISTENERS,
         }
     )

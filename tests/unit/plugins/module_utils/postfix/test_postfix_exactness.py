@@ -63,7 +63,7 @@ class Task:
         copy = self.scratch / str(self.count)
         copy.mkdir()
         arguments: dict[str, Any] = {"parameters": {}, "services": {}, "new_services": {}, **options}
-        request = read_request(**arguments, listener=listener)
+        request = read_request(**arguments, listeners=[listener] if listener else [])
         return prepare(self.postfix.directory, request, apply, str(copy))
 
     def run(self, listener: Listener | None = None, apply: str = "reload", **options: Any) -> Prepared:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import lines
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import edited, plan_changes
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import with_listener
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import with_listeners
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     Entry,
     Listener,
@@ -156,7 +156,7 @@ def settings(parameters: Mapping[str, str], **overrides: str) -> Settings:
 
 
 BEFORE = State({"main.cf": MAIN, "master.cf": MASTER}, settings({"mydestination": "example.test", "relayhost": ""}))
-REQUEST = with_listener(BEFORE.settings, Request(listener=Listener(trusted_clients=())), lambda _address: False)
+REQUEST = with_listeners(BEFORE.settings, Request(listeners=(Listener(trusted_clients=()),)), lambda _address: False)
 CHANGES = plan_changes(BEFORE.settings, REQUEST)
 PARAMETERS = {"mydestination": "example.test", "relayhost": "", "smtp_upstream_proxy_protocol": "haproxy"}
 AFTER = State(edited(BEFORE.files, BEFORE.settings, REQUEST, CHANGES), settings(PARAMETERS, **GUARD))

@@ -213,8 +213,8 @@ def assert_exactly(before: Reading, after: Reading, plan: list[Change]) -> None:
 
 
 def request_of(options: dict[str, Any]) -> Request:
-    listener = Listener(**options["listener"]) if options["listener"] else None
-    return read_request(options["parameters"], options["services"], options["new_services"], listener)
+    listeners = [Listener(**listener) for listener in options["listeners"]]
+    return read_request(options["parameters"], options["services"], options["new_services"], listeners)
 
 
 OPTIONS_OR_FILES = re.compile(r"parameters|services|proxy_listener|main\.cf|master\.cf|inet|pass|unix")

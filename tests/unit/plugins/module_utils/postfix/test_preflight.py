@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes import plan_changes
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import (
     replaced_overrides,
-    with_listener,
+    with_listeners,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     Entry,
@@ -21,6 +21,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     PostfixError,
     Request,
     Settings,
+    Values,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preflight import (
     Surroundings,
@@ -29,6 +30,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.prefligh
     refuse,
 )
 
+GUIDE: Values = {"smtp_upstream_proxy_protocol": "haproxy"}
 NETWORKS = ("198.51.100.128/29",)
 LISTENER = Listener(balancer_networks=NETWORKS)
 SESSION = "0 0 192.0.2.11:25 203.0.113.10:40001\n"
@@ -119,7 +121,7 @@ OWN = Listener("10025/inet", trusted_clients=())
 def test_a_port_of_its_own_is_like_port_25_and_leaves_it_alone() -> None:
     overrides = {"content_filter": "amavis:[127.0.0.1]:10024", "mynetworks": "192.0.2.0/24"}
     before = Settings(entries={"smtp/inet": Entry("smtp/inet", "n", chroot="y", command="smtpd", overrides=overrides)})
-    request = with_listener(before, Request(listener=OWN), lambda _address: False)
+    request = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False)
     entry = request.new_services["10025/inet"]
     assert entry is not None
     assert (entry.private, entry.chroot, entry.command) == ("n", "y", "smtpd")
@@ -141,43 +143,78 @@ def test_behind_postscreen_a_port_of_its_own_is_like_the_smtpd_there() -> None:
             "smtpd/pass": Entry("smtpd/pass", chroot="y", command="smtpd"),
         }
     )
-    entry = with_listener(before, Request(listener=OWN), lambda _address: False).new_services["10025/inet"]
+    entry = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False).new_services["10025/inet"]
     assert entry is not None
     assert (entry.command, entry.chroot, entry.maxproc) == ("smtpd", "y", "-")
 
 
 def test_the_second_run_sees_its_own_port() -> None:
     before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd")})
-    entry = with_listener(before, Request(listener=OWN), lambda _address: False).new_services["10025/inet"]
+    entry = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False).new_services["10025/inet"]
     assert entry is not None
     now = Settings(
         parameters={"smtp_upstream_proxy_protocol": "haproxy"}, entries={**before.entries, "10025/inet": entry}
     )
-    assert plan_changes(now, with_listener(now, Request(listener=OWN), lambda _address: False)) == []
-    gone = with_listener(now, Request(listener=replace(OWN, enabled=False)), lambda _address: False)
+    assert plan_changes(now, with_listeners(now, Request(listeners=(OWN,)), lambda _address: False)) == []
+    gone = with_listeners(now, Request(listeners=(replace(OWN, enabled=False),)), lambda _address: False)
     assert gone.new_services == {"10025/inet": None}
     assert gone.parameters == {"smtp_upstream_proxy_protocol": None}
-    assert plan_changes(before, with_listener(before, Request(listener=replace(OWN, enabled=False)), bool)) == []
+    assert plan_changes(before, with_listeners(before, Request(listeners=(replace(OWN, enabled=False),)), bool)) == []
 
 
 def test_overrides_that_stood_there_before_come_back() -> None:
     mine = {"mynetworks": "10.0.0.0/8", "smtpd_helo_required": "yes"}
     before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides=mine)})
     listener = Listener(trusted_clients=())
-    kept = replaced_overrides(before, Request(listener=listener), {"10025/inet": {"mynetworks": "192.0.2.0/24"}})
+    kept = replaced_overrides(before, Request(listeners=(listener,)), {"10025/inet": {"mynetworks": "192.0.2.0/24"}})
     assert kept == {"smtp/inet": {"mynetworks": "10.0.0.0/8"}, "10025/inet": {"mynetworks": "192.0.2.0/24"}}
 
-    values = with_listener(before, Request(listener=listener), bool).services["smtp/inet"]
+    values = with_listeners(before, Request(listeners=(listener,)), bool).services["smtp/inet"]
     now = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides={**mine, **values})})  # type: ignore[dict-item]
-    assert replaced_overrides(now, Request(listener=listener), kept) == kept
+    assert replaced_overrides(now, Request(listeners=(listener,)), kept) == kept
 
-    leaving = Request(listener=replace(listener, enabled=False))
-    back = with_listener(now, leaving, bool, kept).services["smtp/inet"]
+    leaving = Request(listeners=(replace(listener, enabled=False),))
+    back = with_listeners(now, leaving, bool, kept).services["smtp/inet"]
     assert back == {**dict.fromkeys(values), "mynetworks": "10.0.0.0/8"}
     assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
+
+
+LIMIT = "smtpd_client_event_limit_exceptions"
+
+
+@pytest.mark.parametrize("mine", [{}, {LIMIT: "192.0.2.7"}])
+def test_a_rate_limit_does_not_take_the_server_down_by_its_own_checks(mine: dict[str, str]) -> None:
+    """The exceptions follow mynetworks, which the guard empties: checks would be counted, and answered 421."""
+
+    def host(limits: dict[str, str], **overrides: str) -> Settings:
+        entry = Entry("smtp/inet", command="smtpd", overrides=overrides)
+        return Settings(parameters=limits, entries={"smtp/inet": entry})
+
+    wanted = Request(listeners=(Listener(trusted_clients=(), balancer_networks=("198.51.100.128/29",)),))
+    unlimited, limits = host({}), {"smtpd_client_connection_rate_limit": "10"}
+    assert LIMIT not in with_listeners(unlimited, wanted, bool).services["smtp/inet"]
+    before = host(limits, **mine)
+    values = with_listeners(before, wanted, bool).services["smtp/inet"]
+    assert values[LIMIT] == "198.51.100.128/29"
+
+    together = with_listeners(host({}, **mine), replace(wanted, parameters=dict(limits)), bool)
+    assert together.services["smtp/inet"][LIMIT] == "198.51.100.128/29"
+
+    kept = replaced_overrides(before, wanted, {})
+    now = host(limits, **{name: str(value) for name, value in values.items()})
+    assert replaced_overrides(now, wanted, kept) == kept
+    assert plan_changes(now, with_listeners(now, wanted, bool, kept)) == plan_changes(now, Request(parameters=GUIDE))
+    gone = with_listeners(now, Request(listeners=(Listener(enabled=False),)), bool, kept).services["smtp/inet"]
+    assert gone[LIMIT] == mine.get(LIMIT)
+    # What somebody set by hand, and no run replaced, is not ours to take.
+    away = Listener(enabled=False, balancer_networks=("198.51.100.128/29",))
+    assert LIMIT not in with_listeners(now, Request(listeners=(away,)), bool).services["smtp/inet"]
+    # The limit came after the listener: what it had then is what comes back.
+    early = host(limits, **{name: str(value) for name, value in values.items() if name != LIMIT}, **mine)
+    assert replaced_overrides(early, wanted, {}) == {"smtp/inet": {LIMIT: mine.get(LIMIT)}}
 
 
 def test_a_misspelt_service_is_no_port_of_its_own() -> None:
     before = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd")})
     with pytest.raises(PostfixError, match="did you mean smtp/inet"):
-        with_listener(before, Request(listener=Listener("smpt/inet")), lambda _address: False)
+        with_listeners(before, Request(listeners=(Listener("smpt/inet"),)), lambda _address: False)

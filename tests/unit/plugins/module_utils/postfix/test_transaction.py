@@ -53,11 +53,11 @@ def postfix(instance: PrivatePostfix) -> PrivatePostfix:
 
 
 def enable(postfix: PrivatePostfix) -> Request:
-    return Request(listener=Listener(postfix.listener, trusted_clients=()))
+    return Request(listeners=(Listener(postfix.listener, trusted_clients=()),))
 
 
 def disable(postfix: PrivatePostfix) -> Request:
-    return Request(listener=Listener(postfix.listener, enabled=False))
+    return Request(listeners=(Listener(postfix.listener, enabled=False),))
 
 
 @pytest.fixture
@@ -134,10 +134,10 @@ def test_the_listener_expects_a_header_and_trusts_nobody(postfix: PrivatePostfix
 
 def test_postscreen_is_guarded_by_the_smtpd_behind_it(postfix: PrivatePostfix, plan: Planner) -> None:
     service = f"{postfix.screen}/inet"
-    plan.run(Request(listener=Listener(service, trusted_clients=())))
+    plan.run(Request(listeners=(Listener(service, trusted_clients=()),)))
     assert (postfix.greeting(port=postfix.screen), postfix.greeting("v1", postfix.screen)) == (421, 220)
     assert not postfix.relays("v1", PARTNER, postfix.screen)
-    assert not plan(Request(listener=Listener(service))).changed
+    assert not plan(Request(listeners=(Listener(service),))).changed
 
 
 def test_without_the_guard_the_same_claim_would_relay(postfix: PrivatePostfix, plan: Planner) -> None:
@@ -328,7 +328,7 @@ def test_what_was_reloaded_and_then_edited_back_is_not_live(postfix: PrivatePost
 def test_an_entry_comes_back_whose_port_postfix_still_holds(postfix: PrivatePostfix, plan: Planner) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    own = Request(listener=Listener(f"{port}/inet", trusted_clients=()))
+    own = Request(listeners=(Listener(f"{port}/inet", trusted_clients=()),))
     plan.run(own)
     entry = files(postfix)[1]
     kept = [line for line in entry.splitlines() if not line.startswith((f"{port} ", "    -o"))]
@@ -410,7 +410,7 @@ IMPOSSIBLE = {"203.0.113.77:2525/inet": Entry("203.0.113.77:2525/inet", private=
 def test_when_postfix_does_not_come_up_everything_returns(postfix: PrivatePostfix, plan: Planner, apply: str) -> None:
     before = files(postfix)
     with pytest.raises(PostfixError, match="previous files are back and Postfix runs as before"):
-        plan.run(Request(new_services=IMPOSSIBLE, listener=enable(postfix).listener), apply)
+        plan.run(Request(new_services=IMPOSSIBLE, listeners=enable(postfix).listeners), apply)
     assert files(postfix) == before
     assert_plain(postfix)
     assert leftovers(postfix) == set()
@@ -488,7 +488,7 @@ def test_what_postfix_would_not_take_is_refused_and_nothing_is_written(
 def test_the_restrictions_of_a_listener_with_a_header_are_tried_too(postfix: PrivatePostfix, plan: Planner) -> None:
     restrictions: Values = {"smtpd_recipient_restrictions": "nonsense, reject_unauth_destination"}
     with pytest.raises(PostfixError, match=f"{postfix.listener}/smtpd_recipient_restrictions = nonsense"):
-        plan(Request(services={postfix.listener: restrictions}, listener=enable(postfix).listener))
+        plan(Request(services={postfix.listener: restrictions}, listeners=enable(postfix).listeners))
 
 
 def test_a_port_that_is_taken_is_refused(postfix: PrivatePostfix, plan: Planner) -> None:

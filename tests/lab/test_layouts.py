@@ -61,7 +61,7 @@ LAYOUTS = {
     "port 25 twice, under one name": Layout(
         SECOND.format("smtp"),
         "smtp/inet",
-        "more than once",
+        "more than once|2 entries smtp/inet",
         "smtp/inet",
         "head -n -2 master.cf > m; cat m > master.cf; rm m",
     ),

@@ -127,12 +127,7 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         host.write_files(copy, target)
     after = _read_edited(copy, directory, changes) if changes else before
     refuse_unsound(after, request, host.known_names(copy) if after.unused else ())
-    layout.refuse_ambiguous(after, request, names)
-    header.refuse_wrong(after, request, current[MAIN])
-    if request.listeners:
-        warnings += header.inherited(after, request, current[MAIN])
-    for listener in request.present:
-        warnings += _preflight(before, after, listener, names)
+    warnings += _judge(before, after, request, current[MAIN], names)
     again = with_listeners(after, asked, surroundings.is_own_address, replaced)
     prove(State(previous, before), State(target, after), request, again, changes)
 
@@ -194,6 +189,16 @@ def _reload_suffices(before: Settings, after: Settings, changes: list[Change]) -
     return not set(stay) <= touched and all(
         change.file == MASTER or change.parameter == GUIDE_PARAMETER for change in changes
     )
+
+
+def _judge(before: Settings, after: Settings, request: Request, main: str, names: layout.Lookup) -> list[str]:
+    """Refuse what would lose mail or relay it, as far as the settings and the host show; what else to say of them."""
+    layout.refuse_ambiguous(after, request, names)
+    header.refuse_wrong(after, request, main)
+    said = header.inherited(after, request, main) if request.listeners else []
+    for listener in request.present:
+        said += _preflight(before, after, listener, names)
+    return said
 
 
 def _preflight(before: Settings, after: Settings, listener: Listener, names: layout.Lookup) -> list[str]:

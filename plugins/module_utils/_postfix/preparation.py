@@ -131,6 +131,8 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
     header.refuse_wrong(after, request, current[MAIN])
     if request.listeners:
         warnings += header.inherited(after, request, current[MAIN])
+    for listener in request.listeners:
+        preflight.refuse_teaser(after, listener)
     for listener in request.present:
         warnings += _preflight(before, after, listener, names)
     again = with_listeners(after, asked, surroundings.is_own_address, replaced)

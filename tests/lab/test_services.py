@@ -330,13 +330,13 @@ def test_what_is_gone_from_the_list_serves_on_and_the_report_names_it(story: Sto
 
 
 def active(lab: Lab) -> dict[str, set[str]]:
-    """By service, the addresses that get its mail in zone gra."""
-    live = lab.simulator("GET", "live")["gra"]
-    names = {farm["farmId"]: farm["displayName"] for farm in live["tcp/farm"]}
-    found: dict[str, set[str]] = {name: set() for name in PORTS}
-    for server in live["tcp/server"]:
-        if server["status"] == "active":
-            found[names[server["backendId"]]].add(server["address"])
+    """By service, the addresses that get its mail."""
+    found: dict[str, set[str]] = {}
+    for number in lab.api("GET", "{service}/tcp/farm"):
+        farm = f"{{service}}/tcp/farm/{number}"
+        servers = [lab.api("GET", f"{farm}/server/{server}") for server in lab.api("GET", f"{farm}/server")]
+        name = lab.api("GET", farm)["displayName"]
+        found[name] = {server["address"] for server in servers if server["status"] == "active"}
     return found
 
 

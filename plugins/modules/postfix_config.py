@@ -142,6 +142,12 @@ options:
           - Where it is not an address of this host itself, but that of a NAT, a service on the loopback alone is only
             warned of.
         type: str
+      checked_by_smtp:
+        description:
+          - The load balancer checks the service by SMTP, with or without a header. Where postscreen would greet its
+            checks with the teaser of its tests, that is an error.
+        type: bool
+        default: false
       allow_address_permits:
         description:
           - Accept C(permit_inet_interfaces) and C(check_client_access) before C(reject_unauth_destination) in the
@@ -342,6 +348,7 @@ LISTENER: dict[str, Any] = {
     "balancer_networks": {"type": "list", "elements": "str", "default": []},
     "balancer_ipv6": {"type": "bool", "default": False},
     "server_address": {"type": "str"},
+    "checked_by_smtp": {"type": "bool", "default": False},
     "allow_address_permits": {"type": "bool", "default": False},
     "allow_cutover": {"type": "bool", "default": False},
 }
@@ -399,6 +406,7 @@ def read_listener(option: str, wanted: dict[str, Any]) -> Listener:
         balancer_ipv6=wanted["balancer_ipv6"],
         allow_cutover=wanted["allow_cutover"],
         server_address=wanted["server_address"],
+        checked_by_smtp=wanted["checked_by_smtp"],
         option=option,
     )
 

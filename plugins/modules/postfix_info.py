@@ -61,6 +61,16 @@ version:
   returned: when Postfix is installed
   type: str
   sample: 3.7.11
+listeners:
+  description: The services of C(master.cf) that expect a PROXY protocol header, in the order of their names.
+  returned: when Postfix is installed
+  type: list
+  elements: str
+  sample: [smtp/inet]
+bans_by_address:
+  description: Whether fail2ban runs here, whose bans see no client that comes through a load balancer.
+  returned: always
+  type: bool
 certificates:
   description: The certificate files of the SMTP services, each once.
   returned: when Postfix is installed
@@ -96,7 +106,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import certificate, host
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import instance as instances
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import PostfixError, printable
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    PROXY_PARAMETERS,
+    PostfixError,
+    printable,
+)
 
 
 def main() -> None:
@@ -109,26 +123,46 @@ def main() -> None:
 
 def read(directory: str | None) -> dict[str, Any]:
     if not host.is_installed():
-        return {"installed": False, "running": False}
+        return {"installed": False, "running": False, "bans_by_address": bans_by_address()}
     directory = directory or host.default_directory()
     if not os.path.isdir(directory):
         raise PostfixError(f"config_directory: {directory} is not a directory on this host")
     settings = host.read_settings(directory)
+    main, services = assignments(directory)
     return {
         "installed": True,
+        "bans_by_address": bans_by_address(),
+        "listeners": listeners(services),
         "running": instances.instance(directory, settings).is_running(),
         "version": settings.effective["mail_version"],
-        "certificates": [read_certificate(path) for path in certificate.files(assignments(directory))],
+        "certificates": [read_certificate(path) for path in certificate.files([*main, *services])],
     }
 
 
-def assignments(directory: str) -> list[tuple[str, str]]:
-    """The certificate parameters of main.cf and of each service, expanded."""
+Assignments = list[tuple[str, str]]
+
+
+def assignments(directory: str) -> tuple[Assignments, Assignments]:
+    """The certificate parameters of main.cf, and all parameters of each service, expanded."""
     # An older Postfix does not know all of them, and warns.
     main = host.run("postconf", "-x", *certificate.PARAMETERS, directory=directory)
     services = host.run("postconf", "-Px", directory=directory)
-    lines = [line.partition("=") for line in (main.out + services.out).splitlines()]
+    return _read(main.out), _read(services.out)
+
+
+def _read(text: str) -> Assignments:
+    lines = [line.partition("=") for line in text.splitlines()]
     return [(name.strip(), value.strip()) for name, _equals, value in lines]
+
+
+def listeners(services: Assignments) -> list[str]:
+    """The services that expect a header: smtp/inet of smtp/inet/smtpd_upstream_proxy_protocol."""
+    places = [name.rpartition("/") for name, value in services if value]
+    return sorted(service for service, _slash, parameter in places if parameter in PROXY_PARAMETERS.values())
+
+
+def bans_by_address() -> bool:
+    return os.path.exists("/run/fail2ban/fail2ban.sock")
 
 
 def read_certificate(path: str) -> dict[str, Any]:

@@ -151,6 +151,7 @@ def test_a_caller_of_the_api_has_to_pass_nothing_that_has_a_default(declared: Aw
         ("teardown", {"teardown_confirm": ""}),
         ("maintenance", {"maintenance_tasks": ""}),
         ("rollout", {"smtp_load_balancer_drain_timeout": 0}),
+        ("rollout", {"smtp_load_balancer_only": ""}),
         ("converge", {"smtp_load_balancer_foreign_changes": ""}),
     ],
 )

@@ -6,16 +6,19 @@
 
 The argument is a JSON list of ``{"source": …, "host": …, "port": …, "words": […]}``. Each word is sent after the
 answer to the one before it, with ``\\r\\n`` and ``\\xNN`` as in Python. Of a word with ``<pause>`` in it, the parts
-are sent apart, and ``<garbage>`` is 64 kB of it. An empty word sends nothing and waits.
+are sent apart, and ``<garbage>`` is 64 kB of it. An empty word sends nothing and waits. At ``<tls>`` TLS begins, and a
+word that ends with ``<unanswered>`` has no answer of its own.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import random
 import re
 import socket
+import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,11 +35,19 @@ def main() -> None:
 def _attack(attack: dict[str, Any]) -> list[str]:
     answers = []
     try:
-        with socket.create_connection((attack["host"], attack["port"]), 30, (attack["source"], 0)) as connection:
+        with contextlib.ExitStack() as opened:
+            connection = opened.enter_context(
+                socket.create_connection((attack["host"], attack["port"]), 30, (attack["source"], 0))
+            )
             connection.settimeout(20)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for word in attack["words"]:
-                _say(connection, word)
+                if word == "<tls>":
+                    connection = opened.enter_context(_context().wrap_socket(connection))
+                    continue
+                _say(connection, word.removesuffix("<unanswered>"))
+                if word.endswith("<unanswered>"):
+                    continue
                 answer = _hear(connection)
                 answers.append(answer.decode(errors="replace"))
                 if not answer:
@@ -44,6 +55,13 @@ def _attack(attack: dict[str, Any]) -> list[str]:
     except OSError as error:
         answers.append(f"({type(error).__name__})")
     return answers
+
+
+def _context() -> ssl.SSLContext:
+    """The hosts of the lab have Debian's snakeoil certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _say(connection: socket.socket, word: str) -> None:

@@ -15,6 +15,7 @@ import itertools
 import json
 import random
 import smtplib
+import ssl
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ RECIPIENTS = ("alice@example.test", "bob@example.test")
 LONGEST_SESSION = 5  # messages
 SLOW_ONE_IN, PAUSE = 150, 4.0  # messages, seconds: so that there is always a session that lasts
 TIMEOUT = 30  # seconds that a server may take to answer
+LOGIN = ("alice", "alice-password")
 FIRST_RETRY, LONGEST_RETRY = 0.2, 5.0  # seconds, doubled each time; mail servers wait minutes
 
 
@@ -34,7 +36,7 @@ class Report:
 
     ``abnormal``: the sessions that saw anything but a normal SMTP answer, each as seconds since the start and what it
     saw. ``unclear`` of them broke off while a message was handed over: it is sent again, as it has to be, although the
-    server may have taken it already.
+    server may have taken it already. ``logins_cut``: the abnormal sessions of users who had logged in.
     """
 
     accepted: list[int] = field(default_factory=list)
@@ -42,6 +44,7 @@ class Report:
     sessions: int = 0
     abnormal: list[str] = field(default_factory=list)
     unclear: int = 0
+    logins_cut: int = 0
     seconds: float = 0
 
 
@@ -53,6 +56,7 @@ class Load:
         self._start = time.monotonic()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        self._services = itertools.cycle(options.services)
 
     def run(self) -> Report:
         sources = itertools.cycle(self.options.sources)
@@ -69,12 +73,12 @@ class Load:
     def _client(self, source: str) -> None:
         """Send batches of messages, one session each; what was not accepted is sent again until it is."""
         while batch := self._take():
-            retry = FIRST_RETRY
-            self._session(source, batch)
+            retry, service = FIRST_RETRY, next(self._services)
+            self._session(source, batch, service)
             while batch:
                 time.sleep(retry)
                 retry = min(2 * retry, LONGEST_RETRY)
-                self._session(source, batch)
+                self._session(source, batch, service)
 
     def _take(self) -> deque[int]:
         """The next messages, not before their time; none at the end."""
@@ -85,24 +89,28 @@ class Load:
                 batch.append(number)
         return batch
 
-    def _session(self, source: str, batch: deque[int]) -> None:
+    def _session(self, source: str, batch: deque[int], service: str) -> None:
         """One SMTP session. Takes from the batch what was accepted or refused for good."""
         with self._lock:
             self.report.sessions += 1
+        port, dummy, tls = service.partition(":")
+        logged_in = False
         try:
-            smtp = smtplib.SMTP(
-                self.options.host, local_hostname="client.sender.example", timeout=TIMEOUT, source_address=(source, 0)
-            )
+            smtp = connect(self.options.host, int(port), tls, source)
         except (OSError, smtplib.SMTPException) as error:
             self._abnormal(error)
             return
         try:
             smtp.ehlo_or_helo_if_needed()
+            if tls:
+                log_in(smtp, tls)
+                logged_in = True
             while batch:
                 self._send(smtp, batch)
             expect(221, *smtp.quit())
         except (OSError, smtplib.SMTPException) as error:
             self._abnormal(error)
+            self.report.logins_cut += logged_in
         finally:
             smtp.close()
 
@@ -133,6 +141,26 @@ class Load:
         self.report.abnormal.append(f"{time.monotonic() - self._start:.1f} s: {type(error).__name__}: {error}")
 
 
+def connect(host: str, port: int, tls: str, source: str) -> smtplib.SMTP:
+    name = "client.sender.example"
+    if tls == "implicit":
+        return smtplib.SMTP_SSL(host, port, name, timeout=TIMEOUT, source_address=(source, 0), context=context())
+    return smtplib.SMTP(host, port, name, timeout=TIMEOUT, source_address=(source, 0))
+
+
+def log_in(smtp: smtplib.SMTP, tls: str) -> None:
+    if tls == "starttls":
+        smtp.starttls(context=context())
+    smtp.login(*LOGIN)
+
+
+def context() -> ssl.SSLContext:
+    """The hosts of the lab have Debian's snakeoil certificate."""
+    made = ssl.create_default_context()
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
+
+
 def message(number: int, run: str, recipient: str) -> str:
     return (
         f"From: someone@sender.example\r\nTo: {recipient}\r\nSubject: load {run}\r\n"
@@ -149,6 +177,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
     parser.add_argument("--sources", nargs="+", required=True, help="addresses of the clients")
+    parser.add_argument(
+        "--services", nargs="+", default=["25"], metavar="PORT[:TLS]", help="in turn; with TLS a user logs in there"
+    )
     parser.add_argument("--run", required=True, help="name that sets these messages apart from others")
     parser.add_argument("--messages", type=int, default=5000, help="how many at least")
     parser.add_argument("--rate", type=float, default=100, help="messages in a second at most")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import smtplib
+import ssl
 from email.message import EmailMessage
 
 
@@ -21,6 +22,9 @@ def main() -> None:
     parser.add_argument("--recipient", default="alice@example.test")
     parser.add_argument("--subject", required=True)
     parser.add_argument("--login", metavar="USER:PASSWORD", help="authenticate, over STARTTLS")
+    parser.add_argument(
+        "--tls", choices=["starttls", "implicit"], default="starttls", help="how to get TLS for a login"
+    )
     options = parser.parse_args()
     try:
         answer = {"accepted": True, "reply": _send(options)}
@@ -33,18 +37,23 @@ def _send(options: argparse.Namespace) -> str:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = options.sender, options.recipient, options.subject
     message.set_content("Sent to show the way that mail takes.\n")
-    with smtplib.SMTP(
-        options.host,
-        options.port,
-        local_hostname="client.sender.example",
-        timeout=30,
-        source_address=(options.source, 0),
-    ) as smtp:
+    with _connect(options) as smtp:
         if options.login:
-            smtp.starttls()
+            if options.tls == "starttls":
+                smtp.starttls()
             smtp.login(*options.login.split(":", 1))
         smtp.send_message(message)
         return "accepted"
+
+
+def _connect(options: argparse.Namespace) -> smtplib.SMTP:
+    name, timeout, source = "client.sender.example", 30, (options.source, 0)
+    if options.tls == "starttls":
+        return smtplib.SMTP(options.host, options.port, name, timeout, source)
+    # The hosts of the lab have Debian's snakeoil certificate.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return smtplib.SMTP_SSL(options.host, options.port, name, timeout=timeout, source_address=source, context=context)
 
 
 if __name__ == "__main__":

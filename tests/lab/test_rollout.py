@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +50,14 @@ class UnderLoad:
         )
 
 
-def under_load(farm: Lab, name: str, playbook: str, *arguments: str) -> UnderLoad:
+def under_load(
+    farm: Lab, name: str, playbook: str, *arguments: str, services: Sequence[str] = ("25",), rate: int = RATE
+) -> UnderLoad:
     sources = farm.status["client_addresses"]
-    words = ("--host", SERVICE_ADDRESS, "--run", name, "--messages", str(MESSAGES), "--rate", str(RATE))
-    load = farm.start("client", sys.executable, HERE / "load.py", *words, "--sources", *sources)
+    words = ("--host", SERVICE_ADDRESS, "--run", name, "--messages", str(MESSAGES), "--rate", str(rate))
+    load = farm.start(
+        "client", sys.executable, HERE / "load.py", *words, "--sources", *sources, "--services", *services
+    )
     try:
         play = farm.play(playbook, *arguments)
     finally:

@@ -12,8 +12,21 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._drift.finding im
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._reason import reason
 
+ADMITS_ANYBODY = (
+    "postfix_backend_firewall is none: whoever reaches the port can claim any address in a PROXY header, and take "
+    "smtpd before Postfix 3.11 down with version 2 and the command LOCAL"
+)
+FORGOTTEN = (
+    "it expects a PROXY header, is in no entry of smtp_load_balancer_services, and goes on serving. An entry with "
+    "state: absent takes it back"
+)
+NO_BAN = (
+    "its bans see the client's address in the log, but the packets come from the load balancer: denied_source of the "
+    "frontend is the place for a ban (smtp_load_balancer_frontend_options)"
+)
 
-def host_findings(host: Host, certificate_days: int) -> list[Values]:
+
+def host_findings(host: Host, certificate_days: int, unmanaged: str = "notice") -> list[Values]:
     postfix = host.postfix or {}
     if postfix.get("unreachable") or not postfix:
         note = reason(postfix) if postfix else "the host was not looked at"
@@ -22,8 +35,21 @@ def host_findings(host: Host, certificate_days: int) -> list[Values]:
     failure = host.failure or ("" if "installed" in postfix else reason(postfix))
     if failure and not any(finding["level"] == "unknown" for finding in findings):
         findings.append(make_finding(host.name, "host", "failed", "unknown", note=failure))
+    findings += _listener_findings(host, postfix.get("listeners") or (), unmanaged)
+    if postfix.get("bans_by_address") and host.listeners:
+        findings.append(make_finding(host.name, "fail2ban", "stale", "notice", note=NO_BAN))
     for certificate in postfix.get("certificates") or ():
         findings += _certificate_findings(host.name, certificate, certificate_days)
+    return findings
+
+
+def _listener_findings(host: Host, expecting: t.Sequence[str], unmanaged: str) -> list[Values]:
+    forgotten = [name for name in expecting if host.listeners and name not in host.listeners]
+    findings = [
+        make_finding(host.name, f"listener {name}", "unmanaged", unmanaged, note=FORGOTTEN) for name in forgotten
+    ]
+    if host.firewall == "none" and expecting:
+        findings.append(make_finding(host.name, "firewall", "missing", "notice", note=ADMITS_ANYBODY))
     return findings
 
 

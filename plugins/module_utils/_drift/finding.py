@@ -51,6 +51,7 @@ class Host:
     """What was found on a backend. ``postfix`` and ``steps`` are results of modules in check mode.
 
     ``postfix`` is that of postfix_info; each of ``steps`` is ``{"object": …, "result": …}`` and would change the host.
+    ``listeners`` are the services of master.cf that are declared, ``firewall`` is who guards their ports.
     """
 
     name: str
@@ -58,6 +59,8 @@ class Host:
     postfix: t.Mapping[str, t.Any] | None = None
     steps: t.Sequence[t.Mapping[str, t.Any]] = ()
     failure: str = ""
+    listeners: t.Sequence[str] = ()
+    firewall: str = "nftables"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,11 @@ def build_report(sources: Sources) -> Values:
     findings = [
         *load_balancer_findings(sources),
         *(unmanaged_finding(item, sources.unmanaged) for item in unmanaged),
-        *(finding for host in sources.hosts for finding in host_findings(host, sources.certificate_days)),
+        *(
+            finding
+            for host in sources.hosts
+            for finding in host_findings(host, sources.certificate_days, sources.unmanaged)
+        ),
         *(left_out_finding(name) for name in sources.left_out),
     ]
     summary = {level: sum(finding["level"] == level for finding in findings) for level in LEVELS}

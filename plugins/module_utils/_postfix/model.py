@@ -54,6 +54,8 @@ EFFECTIVE = (
     "mail_version",
     "myhostname",
     "mynetworks",
+    "postscreen_access_list",
+    "postscreen_greet_banner",
     "postscreen_upstream_proxy_protocol",
     "queue_directory",
     "smtpd_forbid_unauth_pipelining",
@@ -144,6 +146,8 @@ class Listener:
     """Clients that use the listener without a header today may be cut off."""
     server_address: str | None = None
     """The address at which the load balancer reaches this host."""
+    checked_by_smtp: bool = False
+    """The load balancer checks the listener by SMTP."""
     option: str = "proxy_listener"
     """Where the task says all this, for messages."""
 

@@ -102,6 +102,23 @@ def _refuse_cut_off(listener: Listener, others: list[str]) -> None:
         )
 
 
+def refuse_teaser(after: Settings, listener: Listener) -> None:
+    """Raise where postscreen answers the load balancer's checks with its teaser, 220-, which they do not understand.
+
+    It spares the addresses that its access list permits; the guard puts the load balancer's into ``mynetworks``.
+    """
+    entry = after.entries.get(listener.service)
+    if not listener.checked_by_smtp or entry is None or entry.command != "postscreen":
+        return
+    spared = listener.enabled and "permit_mynetworks" in after.value(listener.service, "postscreen_access_list")
+    if after.value(listener.service, "postscreen_greet_banner") and not spared:
+        raise PostfixError(
+            f"{listener.option}.checked_by_smtp: postscreen on {listener.service} greets the load balancer's SMTP "
+            "checks with 220-, the teaser of its tests, and they would find the server down. Empty its "
+            "postscreen_greet_banner, have permit_mynetworks in postscreen_access_list and a header, or check by tcp"
+        )
+
+
 def notices(before: Settings, after: Settings, listener: Listener, around: Surroundings) -> list[str]:
     """What the operator should know. All but the first three are said once: when the header is turned on."""
     said = [*_ipv6(after, listener), *_version(after, listener), *_unknown_permits(after, listener)]

@@ -196,6 +196,8 @@ def _judge(before: Settings, after: Settings, request: Request, main: str, names
     layout.refuse_ambiguous(after, request, names)
     header.refuse_wrong(after, request, main)
     said = header.inherited(after, request, main) if request.listeners else []
+    for listener in request.listeners:
+        preflight.refuse_teaser(after, listener)
     for listener in request.present:
         said += _preflight(before, after, listener, names)
     return said

@@ -358,3 +358,25 @@ def test_a_message_hides_what_a_url_carries() -> None:
 )
 def test_values_in_words(value: Any, words: str) -> None:
     assert in_words(value) == words
+
+
+def behind(declared: tuple[str, ...], firewall: str = "nftables", **postfix: Any) -> list[Any]:
+    there = host(MX1)
+    looked = replace(there, listeners=declared, firewall=firewall, postfix={**(there.postfix or {}), **postfix})
+    return [(found["object"], found["kind"], found["level"]) for found in host_findings(looked, 30)]
+
+
+def test_a_listener_that_is_gone_from_the_list_is_named_as_long_as_it_expects_a_header() -> None:
+    forgotten = behind(("smtp/inet",), listeners=["smtp/inet", "submission/inet"])
+    assert forgotten == [("listener submission/inet", "unmanaged", "notice")]
+    assert behind(("smtp/inet", "submission/inet"), listeners=["smtp/inet"]) == []
+
+
+def test_a_missing_firewall_is_named_as_what_it_is() -> None:
+    assert behind(("smtp/inet",), "none", listeners=["smtp/inet"]) == [("firewall", "missing", "notice")]
+    assert behind(("smtp/inet",), "external", listeners=["smtp/inet"]) == []
+    assert behind(("smtp/inet",), "none", listeners=[]) == []
+
+
+def test_bans_that_are_in_vain_behind_a_load_balancer_are_named() -> None:
+    assert behind(("smtp/inet",), bans_by_address=True) == [("fail2ban", "stale", "notice")]

@@ -76,11 +76,13 @@ class DesiredObject:
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired state of one service, as far as the task speaks of it. ``purge`` are the kinds that a purge takes."""
+    """The desired state of one service, as far as the task speaks of it. ``purge`` are the kinds that a purge takes, and
+    ``settings`` what is wanted of the service itself."""
 
     objects: tuple[DesiredObject, ...] = ()
     purge: frozenset[str] = frozenset()
     purge_protocols: frozenset[str] = field(default_factory=lambda: frozenset({"tcp"}))
+    settings: Values = field(default_factory=dict)
 
     def of(self, resource: Resource) -> list[DesiredObject]:
         return [item for item in self.objects if item.resource == resource]

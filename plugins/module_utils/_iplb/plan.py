@@ -90,6 +90,33 @@ def undone(operation: Operation) -> Operation:
     )
 
 
+@dataclass(frozen=True)
+class SettingsChange:
+    """A change of the service itself, by option. ``zones`` are those that it has to be deployed in."""
+
+    service_name: str
+    before: Values
+    after: Values
+    zones: tuple[str, ...] = ()
+
+    @property
+    def leaves_vrack(self) -> bool:
+        return "vrack" in self.after and self.after["vrack"] is None
+
+    def report(self) -> Values:
+        """The change as it stands in a module's result, beside the operations."""
+        return {
+            "action": "update",
+            "kind": "service",
+            "protocol": None,
+            "key": self.service_name,
+            "id": None,
+            "before": self.before,
+            "after": self.after,
+            "zones": list(self.zones),
+        }
+
+
 @dataclass
 class End:
     """An object as it will be. ``references`` by field; ``named`` is whether the task speaks of it."""
@@ -131,7 +158,7 @@ class Plan:
     """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be.
 
     ``successors`` take the place of what goes in a later phase, and must be healthy before it does. ``notices`` are for
-    the operator.
+    the operator. ``settings`` are what changes of the service itself.
     """
 
     operations: list[Operation]
@@ -140,6 +167,7 @@ class Plan:
     successors: list[Ref] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     absences: set[Absence] = field(default_factory=set)
+    settings: SettingsChange | None = None
 
     def phases(self) -> list[list[Operation]]:
         """The operations between two refreshes: those of a later phase take away what must not be live any more."""

@@ -91,26 +91,32 @@ def undone(operation: Operation) -> Operation:
 
 
 @dataclass(frozen=True)
-class SettingsChange:
-    """A change of the service itself, by option. ``zones`` are those that it has to be deployed in."""
+class Change:
+    """A write beside those of objects, by option: of the service itself, or the order of a free certificate.
 
-    service_name: str
+    ``zones`` are those that it has to be deployed in.
+    """
+
+    kind: str
+    key: str
     before: Values
     after: Values
     zones: tuple[str, ...] = ()
+    action: str = "update"
+    id: int | None = None
 
     @property
     def leaves_vrack(self) -> bool:
         return "vrack" in self.after and self.after["vrack"] is None
 
-    def report(self) -> Values:
+    def report(self, identifier: int | None = None) -> Values:
         """The change as it stands in a module's result, beside the operations."""
         return {
-            "action": "update",
-            "kind": "service",
+            "action": self.action,
+            "kind": self.kind,
             "protocol": None,
-            "key": self.service_name,
-            "id": None,
+            "key": self.key,
+            "id": self.id if identifier is None else identifier,
             "before": self.before,
             "after": self.after,
             "zones": list(self.zones),
@@ -158,7 +164,7 @@ class Plan:
     """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be.
 
     ``successors`` take the place of what goes in a later phase, and must be healthy before it does. ``notices`` are for
-    the operator. ``settings`` are what changes of the service itself.
+    the operator. ``aside`` is what is written beside the operations.
     """
 
     operations: list[Operation]
@@ -167,7 +173,7 @@ class Plan:
     successors: list[Ref] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     absences: set[Absence] = field(default_factory=set)
-    settings: SettingsChange | None = None
+    aside: Change | None = None
 
     def phases(self) -> list[list[Operation]]:
         """The operations between two refreshes: those of a later phase take away what must not be live any more."""

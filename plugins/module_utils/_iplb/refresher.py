@@ -84,7 +84,7 @@ class Refresher:
         if not running:
             return
         for identifier in running:
-            task = self._task(identifier)
+            task = self._reader.task(identifier)
             if task and (not task["zones"] or set(task["zones"]) & set(zones)):
                 self._follow(task)
         waiting = self._still_waiting(set(zones), set(service_zones))
@@ -127,15 +127,6 @@ class Refresher:
             for task in self._api.get(f"{self._reader.root}/task", action="refreshIplb", status=status)
         ]
 
-    def _task(self, identifier: int) -> Values | None:
-        """None for one that is over: finished tasks are not kept for ever."""
-        try:
-            return self._api.get(f"{self._reader.root}/task/{identifier}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
-
     def _wait_for_running(self, deadline: Deadline) -> bool:
         waited = False
         while True:
@@ -166,7 +157,7 @@ class Refresher:
                     f"{task['progress']} %); run again to wait on, or raise wait_timeout",
                     task=task,
                 )
-            now = self._task(task["id"])
+            now = self._reader.task(task["id"])
             if now is None:
                 return task
             task = now

@@ -14,67 +14,23 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api, segment
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import check_zone
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
     ApiError,
     InvalidInput,
     LostAnswer,
     RefreshFailed,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import SettingsChange
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Change
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import FAILED_STATUSES, Deadline
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import QUOTA_FIELDS, SERVICE_FIELDS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Snapshot, zones_of
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import NO_PROTOCOL, Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import normalise_fields, same
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import same
 
 ALERT = QUOTA_FIELDS[0]
 IN_A_VRACK = frozenset({"active", "activating"})
 ON_THE_WAY = frozenset({"activating", "deactivating"})
 LOOKS_AFTER_THE_TASK = 3  # at a state that may follow its task a moment later
-
-
-# What a task asks for
-
-
-def desired_settings(written: Values, where: str = "service") -> Values:
-    """The written settings in canonical form.
-
-    :raises InvalidInput: for a value the API would refuse.
-    """
-    fields = {field.name: written[field.name] for field in SERVICE_FIELDS if field.name in written}
-    values = normalise_fields(SERVICE_FIELDS, NO_PROTOCOL, fields, where)
-    if "quota_alerts" in written:
-        values["quota_alerts"] = _alerts(written["quota_alerts"], f"{where}: quota_alerts")
-    if "vrack" in written:
-        values["vrack"] = _vrack(written["vrack"], f"{where}: vrack")
-    return values
-
-
-def _alerts(written: Values | None, where: str) -> Values:
-    if not written:
-        raise InvalidInput(f"{where} names no zone; give each zone its bytes, or null for no alert, or leave it out")
-    alerts = {check_zone(str(zone), where): _alert(value, f"{where}.{zone}") for zone, value in written.items()}
-    if len(alerts) < len(written):
-        raise InvalidInput(f"{where} names a zone twice; keep one of them")
-    return alerts
-
-
-def _alert(value: t.Any, where: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not str(value).strip().isdecimal():
-        raise InvalidInput(f'{where}: "{value}" is not a number of bytes; use a whole number, or null for no alert')
-    return int(value)
-
-
-def _vrack(name: str | None, where: str) -> str | None:
-    if name is None or name.strip():
-        return name and name.strip()
-    raise InvalidInput(f"{where} is empty; name a vRack, such as pn-12345, or null to leave it")
-
-
-# What is there
 
 
 def settings_of(api: Api, reader: Reader, service: Values) -> Values:
@@ -108,7 +64,7 @@ class Service:
         """Whether the task takes the service into a vRack or out of it."""
         return "vrack" in self._wanted and self._wanted["vrack"] != self._current_vrack()
 
-    def plan(self, snapshot: Snapshot) -> SettingsChange | None:
+    def plan(self, snapshot: Snapshot) -> Change | None:
         """What is to change, or None.
 
         :raises InvalidInput: for a zone that the service does not have, or a vRack beside the one that it is in.
@@ -127,15 +83,15 @@ class Service:
             before["vrack"], after["vrack"] = current["vrack"], self._wanted["vrack"]
             self._check_move(current["vrack"], self._wanted["vrack"])
         zones = tuple(snapshot.zones) if "ssl_configuration" in after else ()
-        return SettingsChange(snapshot.service_name, before, after, zones) if after else None
+        return Change("service", snapshot.service_name, before, after, zones) if after else None
 
     def zones(self, snapshot: Snapshot) -> frozenset[str]:
         """Where the settings of the task are deployed: only how TLS is spoken waits for a refresh."""
         return frozenset(snapshot.zones if "ssl_configuration" in self._wanted else ())
 
     def told(self) -> Values:
-        """The settings of the task, as they are now."""
-        return dict(self._wanted)
+        """The settings of the task as they are now, for the result."""
+        return {"settings": self._wanted} if self._wanted else {}
 
     def _current(self, snapshot: Snapshot) -> Values:
         current = _fields_of(snapshot.service)
@@ -159,7 +115,7 @@ class Service:
 
     # Writing
 
-    def enter(self, change: SettingsChange | None) -> None:
+    def enter(self, change: Change | None) -> None:
         """Everything that comes before the objects: the service's own fields, and a vRack to be in."""
         after = change.after if change else {}
         body = {field.api: after[field.name] for field in SERVICE_FIELDS if field.name in after}
@@ -172,7 +128,7 @@ class Service:
         if change and not change.leaves_vrack:
             self.done.append(change.report())
 
-    def leave(self, change: SettingsChange | None) -> None:
+    def leave(self, change: Change | None) -> None:
         """What comes after the objects: to be in no vRack."""
         if "vrack" in self._wanted and not self._wanted["vrack"]:
             self._move(None)

@@ -57,6 +57,7 @@ options:
     description:
       - Upload the certificate also where it is there already, under the same steps as new material, for a changed
         O(chain) alone. Each such run uploads again, so use it once.
+      - Where the API refuses what it has already, the task fails and changes nothing.
     type: bool
     default: false
   fqdn:

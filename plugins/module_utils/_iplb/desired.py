@@ -187,7 +187,7 @@ def _desired(resource: Resource, written: Values, protocol: str, where: str) -> 
 def _without_names(resource: Resource, written: Values, where: str) -> tuple[Values, Values]:
     """The written fields alone, and the names of other objects that stand among them."""
     child = child_of(resource)
-    others = {"state", "protocol", "replace", resource.id_option, child.plural if child else ""}
+    others = {"state", "protocol", "replace", "force", resource.id_option, child.plural if child else ""}
     values = {name: value for name, value in written.items() if name not in others}
     names: Values = {}
     for reference in resource.references:

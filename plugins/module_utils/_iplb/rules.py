@@ -11,7 +11,7 @@ import itertools
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import ports_overlap
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import key_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import refs_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
@@ -37,8 +37,9 @@ def ends_after(plan: Plan, snapshot: Snapshot, resource: Resource) -> list[End]:
     return [_as_it_is(item) for item in snapshot.of(resource) if item.identity not in identities] + known
 
 
-def _as_it_is(item: Observed) -> End:
-    ref = Ref(item.resource.kind, item.protocol, object_key(item.protocol, item.values), item.id)
+def _as_it_is(item: Observed, parent_key: str = "") -> End:
+    key = parent_key or item.protocol
+    ref = Ref(item.resource.kind, item.protocol, key_of(item.resource, item.protocol, item.values, key), item.id)
     return End(item.resource, ref, item.values, references=refs_of(item.resource, item.protocol, item.values, []))
 
 
@@ -188,7 +189,7 @@ def _servers_of(farm: Ref, plan: Plan, snapshot: Snapshot) -> list[End]:
     settled = {end.id for end in known}
     settled |= {item.id for item in plan.operations if item.resource == SERVER and item.action == "delete"}
     others = snapshot.children(SERVER, farm.protocol, farm.id) if farm.id else []
-    return known + [_as_it_is(item) for item in others if item.id not in settled]
+    return known + [_as_it_is(item, farm.key) for item in others if item.id not in settled]
 
 
 def _is_same(one: Ref, other: Ref) -> bool:

@@ -46,4 +46,11 @@ options:
         connections is healthy on every instance of the load balancer.
     type: bool
     default: false
+  allow_cleartext_behind_tls:
+    description:
+      - Accept that passwords travel in clear between the load balancer and the servers.
+      - Without it a task is refused that would end TLS at a frontend of a port that takes logins (110, 143, 465, 587,
+        993 or 995) before servers without C(ssl).
+    type: bool
+    default: false
 """

@@ -42,13 +42,33 @@ options:
   chain:
     description:
       - Certificates between this one and the root, in PEM form.
-      - The API does not show it. A changed chain alone is not noticed.
+      - The API does not show it. A changed chain alone is not noticed; see O(force).
     type: str
   key:
     description:
       - Private key of O(certificate) in PEM form, unencrypted. Needed to upload it; never shown.
       - Let it come from Ansible Vault, or from a file with P(ansible.builtin.file#lookup).
     type: str
+  key_file:
+    description:
+      - File with that key on the host where the module runs, so that no variable holds it. Excludes O(key).
+    type: path
+  force:
+    description:
+      - Upload the certificate also where it is there already, under the same steps as new material, for a changed
+        O(chain) alone. Each such run uploads again, so use it once.
+      - Where the API refuses what it has already, the task fails and changes nothing.
+    type: bool
+    default: false
+  fqdn:
+    description:
+      - Names of hosts for which OVHcloud is to make a free certificate, and to renew it. They must lead to the load
+        balancer. Its task is waited for.
+      - Nothing is ordered while a certificate of type C(built) for just these names is good. It is given the
+        O(display_name), where that is written.
+      - Excludes O(certificate), O(chain), O(key), O(key_file), O(force) and O(certificate_id).
+    type: list
+    elements: str
 extends_documentation_fragment:
   - mailops.ovh_iplb.attributes
   - mailops.ovh_iplb.connection
@@ -69,6 +89,21 @@ EXAMPLES = r"""
     certificate: "{{ lookup('ansible.builtin.file', '/etc/letsencrypt/live/mail.example.com/cert.pem') }}"
     chain: "{{ lookup('ansible.builtin.file', '/etc/letsencrypt/live/mail.example.com/chain.pem') }}"
     key: "{{ lookup('ansible.builtin.file', '/etc/letsencrypt/live/mail.example.com/privkey.pem') }}"
+  delegate_to: localhost
+
+- name: Upload a certificate whose key no variable holds
+  mailops.ovh_iplb.certificate:
+    service_name: loadbalancer-0123456789abcdef
+    display_name: mail.example.com
+    certificate: "{{ lookup('ansible.builtin.file', '/etc/letsencrypt/live/mail.example.com/cert.pem') }}"
+    key_file: /etc/letsencrypt/live/mail.example.com/privkey.pem
+  delegate_to: localhost
+
+- name: Have OVHcloud make a certificate and renew it
+  mailops.ovh_iplb.certificate:
+    service_name: loadbalancer-0123456789abcdef
+    display_name: webmail
+    fqdn: [webmail.example.com]
   delegate_to: localhost
 
 - name: Delete a certificate that no frontend names
@@ -136,13 +171,14 @@ written:
   type: list
   elements: dict
 certificates:
-  description: The certificate, as far as it was read or written; never its key.
+  description: The certificate, with C(expire_date), C(san), C(fingerprint) and C(type); never its key.
   returned: success, when not in check mode
   type: list
   elements: dict
 """
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_object
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.key_files import with_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
@@ -151,17 +187,25 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options imp
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import CERTIFICATE
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.settings import desired_order
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **with_children(CERTIFICATE), **refresh_options()}
+    return {**connection_options(), **with_children(CERTIFICATE), **_order_options(), **refresh_options()}
+
+
+def _order_options() -> Spec:
+    return {"fqdn": {"type": "list", "elements": "str"}}
 
 
 def desired(written: Values) -> Desired:
+    if "fqdn" in written:
+        return Desired(free=desired_order(written))
     own = with_children(CERTIFICATE)
-    return Desired((desired_object(CERTIFICATE, {name: value for name, value in written.items() if name in own}),))
+    entry = with_key({name: value for name, value in written.items() if name in own})
+    return Desired((desired_object(CERTIFICATE, entry),))
 
 
 def main() -> None:

@@ -421,13 +421,25 @@ options:
       chain:
         description:
           - Certificates between this one and the root, in PEM form.
-          - The API does not show it. A changed chain alone is not noticed.
+          - The API does not show it. A changed chain alone is not noticed; see O(certificates[].force).
         type: str
       key:
         description:
           - Private key of O(certificates[].certificate) in PEM form, unencrypted. Needed to upload it; never shown.
           - Let it come from Ansible Vault, or from a file with P(ansible.builtin.file#lookup).
         type: str
+      key_file:
+        description:
+          - File with that key on the host where the module runs, so that no variable holds it. Excludes
+            O(certificates[].key).
+        type: path
+      force:
+        description:
+          - Upload the certificate also where it is there already, under the same steps as new material, for a
+            changed O(certificates[].chain) alone. Each such run uploads again, so use it once.
+          - Where the API refuses what it has already, the task fails and changes nothing.
+        type: bool
+        default: false
   vrack_networks:
     description: Private networks to manage.
     type: list
@@ -462,6 +474,30 @@ options:
         description:
           - VLAN of the network, V(1) to V(4095), or V(0) for none.
         type: int
+  settings:
+    description:
+      - What is wanted of the service itself, as M(mailops.ovh_iplb.service) tells.
+      - With O(settings.vrack) the service is attached before anything else is written, and leaves a vRack after it; the
+        task has to give every farm its network and servers with private addresses, or no network.
+    type: dict
+    suboptions:
+      display_name:
+        description:
+          - Name of the service in the control panel, of 50 characters at most.
+        type: str
+      ssl_configuration:
+        description:
+          - Which TLS versions and ciphers the frontends offer. V(null) means V(intermediate).
+        type: str
+        choices: [intermediate, modern]
+      quota_alerts:
+        description:
+          - By zone, from how many bytes of traffic in a month on OVHcloud writes a mail; V(null) for none.
+        type: dict
+      vrack:
+        description:
+          - Name of the vRack that the service is to be in. V(null) leaves it.
+        type: str
   purge_farms:
     description: Delete farms of the O(purge_protocols) that O(farms) does not list, with their servers.
     type: bool
@@ -616,7 +652,7 @@ routes:
   type: list
   elements: dict
 certificates:
-  description: The certificates that the task names; never their keys.
+  description: The certificates that the task names, with C(expire_date) and C(type); never their keys.
   returned: success, when not in check mode and the task names any
   type: list
   elements: dict
@@ -625,20 +661,27 @@ vrack_networks:
   returned: success, when not in check mode and the task names any
   type: list
   elements: dict
+settings:
+  description: The settings that the task names, as they are now.
+  returned: success, when not in check mode and the task has O(settings)
+  type: dict
+  sample: {display_name: mail, quota_alerts: {gra: 1000000000}}
 """
 
 import typing as t
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import desired_load_balancer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_load_balancer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.key_files import with_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
     list_of,
     refresh_options,
+    settings_options,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import RESOURCES
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import PROTOCOLS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import PROTOCOLS, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 
@@ -646,6 +689,7 @@ def argument_spec() -> Spec:
     return {
         **connection_options(),
         **{resource.plural: list_of(resource) for resource in RESOURCES if not resource.parent},
+        "settings": {"type": "dict", "options": settings_options()},
         **{f"purge_{resource.plural}": _switch() for resource in RESOURCES if resource.purge and not resource.owned},
         "purge_protocols": {"type": "list", "elements": "str", "choices": list(PROTOCOLS), "default": ["tcp"]},
         **refresh_options(),
@@ -656,9 +700,15 @@ def _switch() -> dict[str, t.Any]:
     return {"type": "bool", "default": False}
 
 
+def desired(written: Values) -> Desired:
+    if not written.get("certificates"):
+        return desired_load_balancer(written)
+    return desired_load_balancer({**written, "certificates": [with_key(entry) for entry in written["certificates"]]})
+
+
 def main() -> None:
     module = NullAwareModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, desired_load_balancer)
+    run(module, desired)
 
 
 if __name__ == "__main__":

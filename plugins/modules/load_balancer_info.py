@@ -22,8 +22,8 @@ options:
       - The service itself is always read.
     type: list
     elements: str
-    choices: [nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
-    default: [nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
+    choices: [settings, nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
+    default: [settings, nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
 extends_documentation_fragment:
   - mailops.ovh_iplb.attributes.info
   - mailops.ovh_iplb.connection
@@ -68,6 +68,12 @@ zones:
   type: list
   elements: str
   sample: [gra, rbx]
+settings:
+  description:
+    - Name, TLS configuration, traffic alerts and vRack of the service, in the words of M(mailops.ovh_iplb.service).
+  returned: when O(gather) has V(settings)
+  type: dict
+  sample: {display_name: mail, ssl_configuration: modern, quota_alerts: {gra: 1000000000, rbx: null}, vrack: null}
 nat_ip:
   description:
     - Networks from which the load balancer speaks to the servers, by zone, to be let through their firewalls.

@@ -18,6 +18,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
     child_of,
     referrers,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.settings import Order, desired_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Scope
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
     PROTOCOLS,
@@ -37,7 +38,7 @@ class DesiredObject:
     ``values`` are the fields that were written. ``names`` are the references that were written by name: a display name,
     or None to detach, by the option that holds it. ``children`` is None when the task does not list them. A
     ``reference`` only says which object its children belong to. With ``replace`` another object takes the place of one
-    that can not become what is wanted.
+    that can not become what is wanted; with ``force`` also of one that is.
     """
 
     resource: Resource
@@ -50,6 +51,7 @@ class DesiredObject:
     children: tuple[DesiredObject, ...] | None = None
     reference: bool = False
     replace: bool = False
+    force: bool = False
 
     @property
     def name(self) -> str | None:
@@ -76,11 +78,17 @@ class DesiredObject:
 
 @dataclass(frozen=True)
 class Desired:
-    """The desired state of one service, as far as the task speaks of it. ``purge`` are the kinds that a purge takes."""
+    """The desired state of one service, as far as the task speaks of it.
+
+    ``purge`` are the kinds that a purge takes, ``settings`` what is wanted of the service itself, and
+    ``free`` a free certificate.
+    """
 
     objects: tuple[DesiredObject, ...] = ()
     purge: frozenset[str] = frozenset()
     purge_protocols: frozenset[str] = field(default_factory=lambda: frozenset({"tcp"}))
+    settings: Values = field(default_factory=dict)
+    free: Order | None = None
 
     def of(self, resource: Resource) -> list[DesiredObject]:
         return [item for item in self.objects if item.resource == resource]
@@ -172,13 +180,14 @@ def _desired(resource: Resource, written: Values, protocol: str, where: str) -> 
         id=written.get(resource.id_option),
         present=written.get("state") != "absent",
         replace=bool(written.get("replace")),
+        force=bool(written.get("force")),
     )
 
 
 def _without_names(resource: Resource, written: Values, where: str) -> tuple[Values, Values]:
     """The written fields alone, and the names of other objects that stand among them."""
     child = child_of(resource)
-    others = {"state", "protocol", "replace", resource.id_option, child.plural if child else ""}
+    others = {"state", "protocol", "replace", "force", resource.id_option, child.plural if child else ""}
     values = {name: value for name, value in written.items() if name not in others}
     names: Values = {}
     for reference in resource.references:
@@ -255,9 +264,18 @@ def desired_load_balancer(written: Values) -> Desired:
         tuple(objects),
         frozenset(resource.kind for resource in RESOURCES if written.get(f"purge_{resource.plural}")),
         frozenset(["tcp"] if protocols is None else protocols),
+        _settings(written),
     )
     _check_purge(desired)
     return desired
+
+
+def _settings(written: Values) -> Values:
+    if "settings" not in written:
+        return {}
+    if written["settings"] is None:
+        raise InvalidInput("settings can not be null; leave it out to leave the service as it is")
+    return desired_settings(written["settings"], "settings")
 
 
 def _check_purge(desired: Desired) -> None:

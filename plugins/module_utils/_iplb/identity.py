@@ -182,6 +182,8 @@ def _one_by_fingerprint(wanted: DesiredObject, existing: t.Sequence[Observed]) -
             "change; give it under its display_name, and it takes the place of the one of that name"
         )
     material = read_material(wanted.values["certificate"], wanted.where)
+    if wanted.force:
+        return None
     unknown = [item.id for item in existing if fingerprint_of(item.facts.get("fingerprint")) is None]
     if unknown:
         raise InvalidInput(

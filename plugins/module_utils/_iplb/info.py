@@ -18,6 +18,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
     VRACK_NETWORK,
     child_of,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import settings_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, by_zone, zones_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import sample_agrees
@@ -99,6 +100,7 @@ def _each(api: Api, path: str) -> list[Values]:
 
 
 PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {
+    "settings": settings_of,
     "nat_ip": _nat_ip,
     "pending_changes": _pending_changes,
     "quota": _quota,

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.module_utils.basic import env_fallback
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import BULK_READS
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import child_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import SERVICE_FIELDS, child_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
     NO_PROTOCOL,
     PROTOCOLS,
@@ -52,6 +52,7 @@ def refresh_options() -> Spec:
         **wait_options(),
         "wait_for_healthy": {"type": "bool", "default": False},
         "require_healthy_peers": {"type": "bool", "default": False},
+        "allow_cleartext_behind_tls": {"type": "bool", "default": False},
     }
 
 
@@ -69,6 +70,9 @@ def object_options(resource: Resource) -> Spec:
         spec["protocol"] = {"type": "str", "default": "tcp", "choices": list(resource.protocols)}
     if resource.owned:
         del spec["state"]
+    if resource.identity == "fingerprint":
+        spec["force"] = {"type": "bool", "default": False}
+        spec["key_file"] = {"type": "path", "no_log": False}
     if resource.replaceable:
         spec["replace"] = {"type": "bool", "default": False}
     for reference in resource.references:
@@ -87,6 +91,11 @@ def with_children(resource: Resource) -> Spec:
 
 def list_of(resource: Resource) -> dict[str, t.Any]:
     return {"type": "list", "elements": "dict", "options": with_children(resource)}
+
+
+def settings_options() -> Spec:
+    """All that can be said of the service itself."""
+    return {**_field_options(SERVICE_FIELDS), "quota_alerts": {"type": "dict"}, "vrack": {"type": "str"}}
 
 
 def farm_reference_options() -> Spec:

@@ -90,6 +90,39 @@ def undone(operation: Operation) -> Operation:
     )
 
 
+@dataclass(frozen=True)
+class Change:
+    """A write beside those of objects, by option: of the service itself, or the order of a free certificate.
+
+    ``zones`` are those that it has to be deployed in.
+    """
+
+    kind: str
+    key: str
+    before: Values
+    after: Values
+    zones: tuple[str, ...] = ()
+    action: str = "update"
+    id: int | None = None
+
+    @property
+    def leaves_vrack(self) -> bool:
+        return "vrack" in self.after and self.after["vrack"] is None
+
+    def report(self, identifier: int | None = None) -> Values:
+        """The change as it stands in a module's result, beside the operations."""
+        return {
+            "action": self.action,
+            "kind": self.kind,
+            "protocol": None,
+            "key": self.key,
+            "id": self.id if identifier is None else identifier,
+            "before": self.before,
+            "after": self.after,
+            "zones": list(self.zones),
+        }
+
+
 @dataclass
 class End:
     """An object as it will be. ``references`` by field; ``named`` is whether the task speaks of it."""
@@ -131,7 +164,7 @@ class Plan:
     """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be.
 
     ``successors`` take the place of what goes in a later phase, and must be healthy before it does. ``notices`` are for
-    the operator.
+    the operator. ``aside`` is what is written beside the operations.
     """
 
     operations: list[Operation]
@@ -140,6 +173,7 @@ class Plan:
     successors: list[Ref] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     absences: set[Absence] = field(default_factory=set)
+    aside: Change | None = None
 
     def phases(self) -> list[list[Operation]]:
         """The operations between two refreshes: those of a later phase take away what must not be live any more."""

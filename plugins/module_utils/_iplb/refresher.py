@@ -73,7 +73,7 @@ class Refresher:
 
         :raises RefreshFailed: when that takes too long.
         """
-        return self._wait_for_running(_Deadline(self._timeout, self._api))
+        return self._wait_for_running(Deadline(self._timeout, self._api))
 
     def settle(self, zones: t.Collection[str], service_zones: t.Collection[str]) -> None:
         """Wait for a refresh that somebody started before: what no longer waits for one need not be live yet.
@@ -84,7 +84,7 @@ class Refresher:
         if not running:
             return
         for identifier in running:
-            task = self._task(identifier)
+            task = self._reader.task(identifier)
             if task and (not task["zones"] or set(task["zones"]) & set(zones)):
                 self._follow(task)
         waiting = self._still_waiting(set(zones), set(service_zones))
@@ -105,7 +105,7 @@ class Refresher:
 
     def _start(self, zone: str | None) -> Values:
         """Start one refresh as soon as no other runs."""
-        deadline = _Deadline(self._timeout, self._api)
+        deadline = Deadline(self._timeout, self._api)
         while True:
             self._wait_for_running(deadline)
             try:
@@ -127,16 +127,7 @@ class Refresher:
             for task in self._api.get(f"{self._reader.root}/task", action="refreshIplb", status=status)
         ]
 
-    def _task(self, identifier: int) -> Values | None:
-        """None for one that is over: finished tasks are not kept for ever."""
-        try:
-            return self._api.get(f"{self._reader.root}/task/{identifier}")
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
-
-    def _wait_for_running(self, deadline: _Deadline) -> bool:
+    def _wait_for_running(self, deadline: Deadline) -> bool:
         waited = False
         while True:
             running = self._running()
@@ -152,7 +143,7 @@ class Refresher:
 
     def _follow(self, task: Values) -> Values:
         """The task when it is done, or as it was last seen before it vanished."""
-        deadline = _Deadline(self._timeout, self._api)
+        deadline = Deadline(self._timeout, self._api)
         while task["status"] != "done":
             if task["status"] in FAILED_STATUSES:
                 raise RefreshFailed(
@@ -166,7 +157,7 @@ class Refresher:
                     f"{task['progress']} %); run again to wait on, or raise wait_timeout",
                     task=task,
                 )
-            now = self._task(task["id"])
+            now = self._reader.task(task["id"])
             if now is None:
                 return task
             task = now
@@ -191,7 +182,7 @@ class Refresher:
         :raises NotHealthy: naming each server that did not come up, and its last check.
         """
         since = self._last_refresh()
-        deadline = _Deadline(self._timeout, self._api)
+        deadline = Deadline(self._timeout, self._api)
         waiting = list(farms)
         while True:
             found = [(server, _trouble(server, since)) for server in self._reader.servers(waiting)]
@@ -237,7 +228,7 @@ def _time(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.astimezone()
 
 
-class _Deadline:
+class Deadline:
     """Polls ever more slowly until a time limit in seconds is reached; time spent on the pace does not count."""
 
     def __init__(self, seconds: float, api: Api) -> None:

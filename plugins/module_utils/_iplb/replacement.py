@@ -59,7 +59,7 @@ def _renewals(pairs: t.Sequence[Pair], existing: t.Sequence[Observed]) -> Found:
         if not olds:
             continue
         material = read_material(wanted.values["certificate"], wanted.where)
-        newest = max(olds, key=lambda item: (_expiry(item) is not None, _expiry(item), item.id))
+        newest = max(olds, key=lambda item: (expiry_of(item) is not None, expiry_of(item), item.id))
         if current is None:
             _check_later(wanted, material, newest)
         found[place] = Replacement(newest, _why_it_stays(olds, newest, material))
@@ -67,7 +67,7 @@ def _renewals(pairs: t.Sequence[Pair], existing: t.Sequence[Observed]) -> Found:
 
 
 def _check_later(wanted: DesiredObject, material: Material, old: Observed) -> None:
-    expiry = _expiry(old)
+    expiry = expiry_of(old)
     if expiry and material.expires < expiry:
         raise InvalidInput(
             f"{wanted.where}: this certificate expires on {material.expires:%Y-%m-%d}, before the one of that name on "
@@ -86,7 +86,7 @@ def _why_it_stays(olds: t.Sequence[Observed], old: Observed, material: Material)
     missing = sorted(names - material.names)
     if missing or not names:
         return f"the new one has not its names: {', '.join(missing) or 'which are not known'}"
-    expiry = _expiry(old)
+    expiry = expiry_of(old)
     if expiry is None or expiry > material.expires:
         return "it does not expire earlier"
     return ""
@@ -97,7 +97,7 @@ def _subject_names(item: Observed) -> set[str]:
     return {part[3:].lower() for part in parts if part.startswith("CN=")}
 
 
-def _expiry(item: Observed) -> datetime | None:
+def expiry_of(item: Observed) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(item.facts.get("expire_date")).replace("Z", "+00:00"))
     except ValueError:

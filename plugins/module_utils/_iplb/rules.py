@@ -6,16 +6,27 @@
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import ports_overlap
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import key_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import refs_of
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, ROUTE, SERVER
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    FARM,
+    FRONTEND,
+    ROUTE,
+    RULE,
+    SERVER,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Resource, Values
+
+MOST_ROUTES, MOST_RULES = 50, 5  # of a service, of a route (guide "Configure routes")
+LOGIN_PORTS = ("110", "143", "465", "587", "993", "995")
+PRIVATE_NETWORKS = [ipaddress.ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 
 
 def ends_after(plan: Plan, snapshot: Snapshot, resource: Resource) -> list[End]:
@@ -26,8 +37,9 @@ def ends_after(plan: Plan, snapshot: Snapshot, resource: Resource) -> list[End]:
     return [_as_it_is(item) for item in snapshot.of(resource) if item.identity not in identities] + known
 
 
-def _as_it_is(item: Observed) -> End:
-    ref = Ref(item.resource.kind, item.protocol, object_key(item.protocol, item.values), item.id)
+def _as_it_is(item: Observed, parent_key: str = "") -> End:
+    key = parent_key or item.protocol
+    ref = Ref(item.resource.kind, item.protocol, key_of(item.resource, item.protocol, item.values, key), item.id)
     return End(item.resource, ref, item.values, references=refs_of(item.resource, item.protocol, item.values, []))
 
 
@@ -75,7 +87,7 @@ def _has_rules(route: End, plan: Plan, snapshot: Snapshot) -> bool:
 
 
 def _network_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
-    if not snapshot.service.get("vrackName"):
+    if not _vrack_after(plan, snapshot):
         return [
             f"farm {farm.key} would have a private network, and the service is in no vRack"
             for farm in ends_after(plan, snapshot, FARM)
@@ -86,6 +98,102 @@ def _network_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
         for farm in ends_after(plan, snapshot, FARM)
         if not farm.references["vrack_network_id"]
     ]
+
+
+def _vrack_after(plan: Plan, snapshot: Snapshot) -> str | None:
+    after = plan.aside.after if plan.aside else {}
+    return after["vrack"] if "vrack" in after else snapshot.service.get("vrackName")
+
+
+def vrack_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """What is not ready where a service goes into a vRack or out of it, in words.
+
+    Inside, a farm without network reaches nobody, and one with a network no server at a public address; outside, there
+    are no networks. Needs a snapshot with all farms and servers.
+    """
+    if not plan.aside or "vrack" not in plan.aside.after:
+        return []
+    gaps = _network_gaps(plan, snapshot)
+    if not plan.aside.after["vrack"]:
+        return gaps
+    return gaps + [
+        f"server {server.key} would have no private address"
+        for server in ends_after(plan, snapshot, SERVER)
+        if not _is_private(server.values["address"])
+    ]
+
+
+def _is_private(address: str) -> bool:
+    return any(ipaddress.ip_address(address) in network for network in PRIVATE_NETWORKS)
+
+
+def too_many(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """Limits of the API that the plan would break at any moment, in words. Needs a snapshot with all routes."""
+    found = []
+    created = [item for item in plan.operations if item.resource == ROUTE and item.action == "create"]
+    routes = len(snapshot.of(ROUTE)) + len(created)
+    if created and routes > MOST_ROUTES:
+        found.append(f"the service would have {routes} routes, and {MOST_ROUTES} are allowed")
+    for route in plan.of(ROUTE):
+        rules = len(plan.children(RULE, route.ref))
+        if rules > MOST_RULES:
+            found.append(f"route {route.key} would have {rules} rules, and {MOST_RULES} are allowed")
+    return found
+
+
+def cleartext_logins(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """Servers to which passwords would travel in clear because of this plan, each with the frontend before it.
+
+    The API knows nothing of logins: what tells them is the port, of submission, IMAP or POP. A frontend of these with
+    ``ssl`` ends TLS, and only a server with ``ssl`` is spoken to by TLS again.
+    """
+    found = []
+    for frontend in ends_after(plan, snapshot, FRONTEND):
+        farm = frontend.references["default_farm_id"]
+        if farm and _takes_logins_by_tls(frontend):
+            whole = _is_made_so(plan, FRONTEND, frontend.ref, ("ssl", "port", "default_farm", "disabled"))
+            found += [
+                f"{server.key} behind frontend {frontend.key}"
+                for server in _servers_of(farm, plan, snapshot)
+                if not server.values.get("ssl")
+                if whole or _is_made_so(plan, SERVER, server.ref, ("ssl", "status"))
+            ]
+    return sorted(found)
+
+
+def login_farms(plan: Plan, snapshot: Snapshot) -> list[tuple[str, int]]:
+    """The farms (protocol, id) that the rule about logins is about, and none of whose servers was read."""
+    farms = [item.references["default_farm_id"] for item in plan.of(FRONTEND) if _takes_logins_by_tls(item)]
+    unread = {(farm.protocol, farm.id) for farm in farms if farm and not _servers_of(farm, plan, snapshot)}
+    return sorted((protocol, identifier) for protocol, identifier in unread if identifier)
+
+
+def _takes_logins_by_tls(frontend: End) -> bool:
+    return bool(frontend.values.get("ssl") and not frontend.values.get("disabled")) and any(
+        ports_overlap(frontend.values["port"], port) for port in LOGIN_PORTS
+    )
+
+
+def _is_made_so(plan: Plan, resource: Resource, ref: Ref, options: t.Collection[str]) -> bool:
+    """Whether the plan creates this object, or changes one of these options of it."""
+    return any(
+        item.action == "create" or (item.action == "update" and not item.after.keys().isdisjoint(options))
+        for item in plan.operations
+        if item.resource == resource and item.protocol == ref.protocol
+        if (item.id == ref.id if ref.id else item.action == "create" and item.key == ref.key)
+    )
+
+
+def _servers_of(farm: Ref, plan: Plan, snapshot: Snapshot) -> list[End]:
+    known = [end for end in plan.ends if end.resource == SERVER and end.parent and _is_same(end.parent, farm)]
+    settled = {end.id for end in known}
+    settled |= {item.id for item in plan.operations if item.resource == SERVER and item.action == "delete"}
+    others = snapshot.children(SERVER, farm.protocol, farm.id) if farm.id else []
+    return known + [_as_it_is(item, farm.key) for item in others if item.id not in settled]
+
+
+def _is_same(one: Ref, other: Ref) -> bool:
+    return one.protocol == other.protocol and (one.id == other.id if one.id else one.key == other.key)
 
 
 def port_clashes(plan: Plan, snapshot: Snapshot) -> list[str]:

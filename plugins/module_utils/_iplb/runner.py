@@ -20,28 +20,31 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
     library_missing,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.free_certificate import FreeCertificate
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import End, Operation, Plan, undone
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import (
+    Change,
+    End,
+    Operation,
+    Plan,
+    undone,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.preflight import Preflight, check_deployable
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held, plain, with_held
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules import (
-    deployment_gaps,
-    port_clashes,
-    unsafe_drains,
-    unwatchable,
-)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    CERTIFICATE,
     FARM,
     FRONTEND,
     RESOURCES,
-    SERVER,
     child_of,
     referrers,
 )
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import Service
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed, peers_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 # Kinds whose list stands in every result.
@@ -139,6 +142,11 @@ class _Run:
         self._desired = desired
         self._result = result
         self._api, self._reader = connect(module)
+        timeout = module.params["wait_timeout"]
+        self._aside: Service | FreeCertificate = Service(self._api, self._reader, desired.settings, timeout)
+        if desired.free:
+            self._aside = FreeCertificate(self._api, self._reader, desired.free, timeout)
+        self._preflight = Preflight(self._options, self._reader, module.warn)
 
     def run(self) -> None:
         if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
@@ -151,9 +159,9 @@ class _Run:
         if self._module.check_mode:
             # Before the checks: what differs is worth knowing also where the run would refuse to correct it.
             self._describe(plan, foreign, zones)
-            self._check(plan, snapshot, foreign, zones)
+            self._preflight.check(plan, snapshot, foreign, zones)
             return
-        self._check(plan, snapshot, foreign, zones)
+        self._preflight.check(plan, snapshot, foreign, zones)
         self._describe(plan, foreign, zones)
         self._carry_out(plan, snapshot, zones)
 
@@ -180,10 +188,16 @@ class _Run:
         if not (self._options["refresh"] and self._options["wait"]):
             # What makes room must not go before its successor is live, which this run will not see.
             plan.operations = [operation for operation in plan.operations if operation.phase == 0]
+        plan.aside = self._aside.plan(snapshot)
+        plan.zones |= self._aside.zones(snapshot)
         return plan
 
     def _scope(self) -> Scope:
         scope = self._desired.scope()
+        if self._aside.moves:
+            # Every farm has to be ready for it.
+            every_farm = {**scope.kinds, FARM.kind: frozenset(FARM.protocols)}
+            return replace(scope, kinds=every_farm, every_parent=scope.every_parent | {FARM.kind})
         if not (self._options["wait_for_healthy"] or self._options["require_healthy_peers"]):
             return replace(scope, address=self._desired.only_address)
         if not self._options["wait_for_healthy"]:
@@ -194,62 +208,13 @@ class _Run:
     def _zones_to_refresh(self, plan: Plan, foreign: dict[str, int]) -> set[str]:
         if not self._options["refresh"]:
             return set()
-        return {zone for operation in plan.operations for zone in operation.zones} | set(foreign)
-
-    def _check(self, plan: Plan, snapshot: Snapshot, foreign: dict[str, int], zones: set[str]) -> None:
-        """Everything that can be known to fail later fails here, before anything is written."""
-        if foreign and self._options["refresh"] and self._options["foreign_changes"] == "refuse":
-            waiting = ", ".join(f"{zone} ({number})" for zone, number in foreign.items())
-            raise InvalidInput(
-                f"foreign_changes: changes that this run did not make are waiting in zone {waiting}, and refreshing "
-                "would publish them. Look at them in the control panel, then publish them with "
-                f"mailops.ovh_iplb.refresh (zones: [{', '.join(foreign)}]), or set foreign_changes: apply",
-                foreign_changes=foreign,
-            )
-        if self._options["wait_for_healthy"]:
-            self._check_watchable(plan)
-        if self._options["require_healthy_peers"]:
-            self._check_drains(plan, snapshot)
-        self._check_successors(plan)
-        if zones:
-            self._reader.add_what_is_deployed(snapshot)
-            check_deployable(plan, snapshot)
-            for clash in port_clashes(plan, snapshot):
-                self._module.warn(f"two frontends listen on the same port: {clash}; remove or disable one")
-
-    def _check_drains(self, plan: Plan, snapshot: Snapshot) -> None:
-        if self._reader.lists.used:
-            self._reader.renew(snapshot, SERVER, peers_of(plan.operations, SERVER, snapshot))
-        unsafe = unsafe_drains(plan, snapshot)
-        if unsafe:
-            raise InvalidInput(
-                f"require_healthy_peers: {', '.join(unsafe)} would leave the farm without a server that is healthy on "
-                "every instance. Bring another server up first; where its health is not known, give the farm a probe "
-                "and each server probe: true"
-            )
-
-    def _check_watchable(self, plan: Plan) -> None:
-        unwatched = unwatchable(plan)
-        if unwatched:
-            raise InvalidInput(
-                f"wait_for_healthy: nothing probes {', '.join(unwatched)}; give the farm a probe and each server "
-                "probe: true, or set wait_for_healthy: false"
-            )
-
-    def _check_successors(self, plan: Plan) -> None:
-        if any(operation.phase for operation in plan.operations):
-            watched = [end for end in plan.of(FARM) if end.ref in plan.successors]
-            blind = [key for farm in watched for key in unwatchable(plan, [farm])]
-            if blind:
-                raise InvalidInput(
-                    f"replace: nothing probes {', '.join(blind)}, so it can not be told whether the new farm is "
-                    "healthy before the old one goes; give the farm a probe and each server probe: true"
-                )
+        own = plan.aside.zones if plan.aside else ()
+        return {zone for operation in plan.operations for zone in operation.zones} | {*own, *foreign}
 
     def _describe(self, plan: Plan, foreign: dict[str, int], zones: set[str]) -> None:
         self._result.update(
-            changed=bool(plan.operations or zones),
-            plan=[operation.report() for operation in plan.operations],
+            changed=bool(plan.aside or plan.operations or zones),
+            plan=_reports(plan),
             foreign_changes=foreign,
             refreshed_zones=sorted(zones),
             diff=_diff(plan, foreign if zones else {}),
@@ -261,8 +226,10 @@ class _Run:
     def _carry_out(self, plan: Plan, snapshot: Snapshot, zones: set[str]) -> None:
         refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
         executor = Executor(self._api, self._reader, refresher.wait_for_running)
+        self._write_aside(self._aside.enter, plan.aside, executor)
         now, *later = plan.phases() if plan.operations and plan.operations[0].phase == 0 else [[], *plan.phases()]
         self._write(now, executor)
+        self._write_aside(self._aside.leave, plan.aside, executor)
         self._make_live(plan, snapshot, zones, executor, refresher)
         for operations in later:
             self._prove_successors(plan, executor, refresher, snapshot)
@@ -270,8 +237,10 @@ class _Run:
             self._write(free, executor)
             reached = {zone for operation in free for zone in operation.zones}
             self._make_live(plan, snapshot, reached, executor, refresher)
-        self._result["plan"] = executor.done
-        self._result.update(_objects(plan, executor))
+        self._result["plan"] = self._done(executor)
+        self._result.update({**_objects(plan, executor), **self._aside.told()})
+        if plan.of(CERTIFICATE):
+            self._tell_certificates()
 
     def _prove_successors(self, plan: Plan, executor: Executor, refresher: Refresher, snapshot: Snapshot) -> None:
         """Wait for the health of farms that take the place of others; if one does not come up, all is led back."""
@@ -308,8 +277,30 @@ class _Run:
         try:
             executor.run(operations)
         except IplbError:
-            self._result.update(changed=bool(executor.done), written=executor.done)
+            self._tell_what_is_done(executor)
             raise
+
+    def _write_aside(self, write: t.Callable[[Change | None], None], change: Change | None, executor: Executor) -> None:
+        try:
+            write(change)
+        except IplbError:
+            self._tell_what_is_done(executor)
+            raise
+
+    def _tell_certificates(self) -> None:
+        """What the API says of the certificates of the task: until when they are good, above all."""
+        facts = {item.id: item.facts for item in self._reader.objects(CERTIFICATE, CERTIFICATE.protocols)}
+        for certificate in self._result[CERTIFICATE.plural]:
+            certificate.update(facts.get(certificate[CERTIFICATE.id_option], {}))
+
+    def _tell_what_is_done(self, executor: Executor) -> None:
+        done = self._done(executor)
+        self._result.update(changed=bool(done), written=done)
+
+    def _done(self, executor: Executor) -> list[Values]:
+        """The reports of all that was carried out, in its order."""
+        leaves = [report for report in self._aside.done if report["after"].get("vrack", "") is None]
+        return [report for report in self._aside.done if report not in leaves] + executor.done + leaves
 
     def _make_live(
         self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor, refresher: Refresher
@@ -325,28 +316,24 @@ class _Run:
             self._result["tasks"] = refresher.tasks
 
 
-def check_deployable(plan: Plan, snapshot: Snapshot) -> None:
-    """:raises InvalidInput: when a refresh could not deploy the planned configuration."""
-    gaps = deployment_gaps(plan, snapshot)
-    if gaps:
-        raise InvalidInput(
-            f"this configuration can not be deployed: {'; '.join(gaps)}. A load balancer needs at least one frontend, "
-            "and every frontend, even a disabled one, a default farm. Add what is missing, or stage the change alone "
-            "with refresh: false"
-        )
+def _reports(plan: Plan) -> list[Values]:
+    operations = [operation.report() for operation in plan.operations]
+    if not plan.aside:
+        return operations
+    own = [plan.aside.report()]
+    return operations + own if plan.aside.leaves_vrack else own + operations
 
 
 def _diff(plan: Plan, pending: dict[str, int]) -> list[Values]:
     """Ansible's diff: one entry an object, with the fields that change."""
     entries = [
         {
-            "before_header": f"{operation.resource.kind} {operation.key}"
-            + (f" ({operation.id})" if operation.id else ""),
-            "after_header": f"{operation.resource.kind} {operation.key}",
-            "before": operation.before,
-            "after": operation.after,
+            "before_header": f"{report['kind']} {report['key']}" + (f" ({report['id']})" if report["id"] else ""),
+            "after_header": f"{report['kind']} {report['key']}",
+            "before": report["before"],
+            "after": report["after"],
         }
-        for operation in plan.operations
+        for report in _reports(plan)
     ]
     if pending:
         entries.append(
@@ -378,7 +365,8 @@ def _object(end: End, plan: Plan, executor: Executor) -> Values:
     told: Values = {end.resource.id_option: executor.id_of(end.ref)}
     if end.protocol and not end.parent:
         told["protocol"] = end.protocol
-    told.update({name: plain(end.resource.field(name), value) for name, value in values.items()})
+    fields = {name: end.resource.field(name) for name in values}
+    told.update({name: plain(field, values[name]) for name, field in fields.items() if not field.write_only})
     child = child_of(end.resource)
     if child:
         told[child.plural] = [_object(item, plan, executor) for item in plan.children(child, end.ref)]

@@ -185,6 +185,15 @@ class Reader:
         answer = self._api.get(f"{self.root}/pendingChanges") or []
         return {item["zone"].lower(): item["number"] for item in answer if item["number"]}
 
+    def task(self, identifier: int) -> Values | None:
+        """A task of the service; None for one that is over: finished tasks are not kept for ever."""
+        try:
+            return self._api.get(f"{self.root}/task/{identifier}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+
     def path(self, resource: Resource, protocol: str, parent_id: int | None = None) -> str:
         return f"{self.root}/{resource.path.format(protocol=protocol, parent=parent_id)}"
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import settings_options
 
 from unit.plugins.modules.harness import MODULES, Service, Values
 
@@ -148,7 +149,7 @@ def spec(module: str) -> Values:
 
 @pytest.mark.parametrize("kind", sorted(IDENTITY))
 def test_the_matrix_covers_every_option(kind: str) -> None:
-    shared = set(spec("refresh")) | {"refresh", "foreign_changes", "wait_for_healthy", "require_healthy_peers"}
+    shared = set(spec("service")) - set(settings_options())
     own = set(spec(kind)) - shared
     covered = {case.option for case in CASES if case.kind == kind}
     assert covered | IDENTITY[kind] == own

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.material import fingerprint_of
 
@@ -255,3 +257,174 @@ def test_material_that_does_not_fit_is_refused_and_never_shown(web: Service, cha
 @pytest.mark.parametrize("text", ["", None, "md5:00", "0" * 39, "zz" * 20])
 def test_an_unknown_form_of_fingerprint_is_none(text: str | None) -> None:
     assert fingerprint_of(text) is None
+
+
+def test_a_changed_chain_alone_is_uploaded_by_force_and_the_old_one_goes(web: Service) -> None:
+    web.simulator.switch(duplicate_certificate="accept")
+    task = certificate("mail.example.com")
+    web.run("certificate", **task)
+    web.run("frontend", display_name="tls", protocol="http", default_ssl="mail")
+    (old,) = uploaded(web)
+    assert not web.run("certificate", **task)["changed"]
+    planned = web.run("certificate", check=True, force=True, **task)
+    forced = web.run("certificate", force=True, **task)
+    assert kinds(forced) == kinds(planned)
+    assert kinds(forced) == [("create", "certificate"), ("update", "frontend"), ("delete", "certificate")]
+    (new,) = uploaded(web)
+    assert new["id"] != old["id"]
+    assert not web.run("certificate", **task)["changed"]
+
+
+def test_a_forced_upload_that_is_cut_is_finished_by_the_next_run(web: Service) -> None:
+    task = certificate("mail.example.com")
+    web.run("certificate", **task)
+    web.simulator.switch(duplicate_certificate="accept", task_outcome="error")
+    web.fail("certificate", force=True, **task)
+    assert len(uploaded(web)) == 2
+    web.simulator.switch(task_outcome="done")
+    assert kinds(web.run("certificate", **task)) == [("delete", "certificate")]
+
+
+def test_where_the_api_takes_no_certificate_twice_force_changes_nothing(web: Service) -> None:
+    task = certificate("mail.example.com")
+    web.run("certificate", **task)
+    before = uploaded(web)
+    result = web.failure("certificate", force=True, **task)
+    assert "This certificate already exists" in result["msg"]
+    assert not result["changed"]
+    assert uploaded(web) == before
+
+
+def test_the_result_tells_until_when_a_certificate_is_good(web: Service) -> None:
+    task = certificate("mail.example.com")
+    for _run in range(2):
+        (told,) = web.run("certificate", **task)["certificates"]
+        assert told["expire_date"] == uploaded_view(web)["expireDate"]
+        assert (told["type"], told["san"]) == ("custom", ["mail.example.com"])
+        assert {"key", "certificate", "chain"}.isdisjoint(told)
+
+
+def uploaded_view(service: Service) -> Values:
+    (found,) = uploaded(service)
+    view: Values = service.api("GET", f"ssl/{found['id']}")
+    return view
+
+
+@pytest.mark.parametrize("module", ["certificate", "load_balancer"])
+def test_a_key_comes_from_a_file_and_is_never_shown(web: Service, tmp_path: Path, module: str) -> None:
+    task = certificate("mail.example.com")
+    file = tmp_path / "key.pem"
+    file.write_text(task.pop("key"))
+    entry = {**task, "key_file": str(file)}
+    options = {"certificates": [entry]} if module == "load_balancer" else entry
+    assert kinds(web.run(module, **options)) == [("create", "certificate")]
+    assert file.read_text().splitlines()[1] not in web.output
+    assert not web.run(module, **options)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "message"),
+    [
+        (None, {}, "can not be read (No such file or directory)"),
+        (b"\xff\xfe", {}, "is no key in PEM form"),
+        (b"x" * 70000, {}, "is too long to be a key"),
+        (b"secret words", {}, "key can not be read"),
+        (b"secret words", {"key": "-----"}, "key and key_file exclude each other"),
+    ],
+)
+def test_a_key_file_that_holds_none_is_refused_and_never_shown(
+    web: Service, tmp_path: Path, content: bytes | None, more: Values, message: str
+) -> None:
+    task = certificate("mail.example.com")
+    del task["key"]
+    if content is not None:
+        (tmp_path / "key.pem").write_bytes(content)
+    assert message in web.fail("certificate", **task, **more, key_file=str(tmp_path / "key.pem"))
+    assert web.writes() == []
+    assert "secret words" not in web.output
+
+
+# Free certificates
+
+FREE: Values = {"display_name": "webmail", "fqdn": ["webmail.example.com", "MAIL.example.com"]}
+
+
+def test_a_free_certificate_is_ordered_once_and_named(web: Service) -> None:
+    planned = web.run("certificate", check=True, **FREE)
+    assert uploaded(web) == []
+    made = web.run("certificate", **FREE)
+    assert kinds(planned) == kinds(made) == [("create", "certificate")]
+    (told,) = made["certificates"]
+    assert (told["display_name"], told["type"]) == ("webmail", "built")
+    assert sorted(told["san"]) == ["mail.example.com", "webmail.example.com"]
+    again = web.run("certificate", **{**FREE, "fqdn": FREE["fqdn"][::-1]})
+    assert not again["changed"]
+    assert again["certificates"] == [{**told, "san": again["certificates"][0]["san"]}]
+    web.run("frontend", display_name="tls", protocol="http", default_ssl="webmail")
+    assert len(uploaded(web)) == 1
+
+
+def test_a_free_certificate_that_is_there_is_named_and_not_ordered_again(web: Service) -> None:
+    web.run("certificate", fqdn=FREE["fqdn"])
+    made = web.run("certificate", **FREE)
+    assert kinds(made) == [("update", "certificate")]
+    assert not web.run("certificate", **FREE)["changed"]
+    assert kinds(web.run("certificate", fqdn=["other.example.com"])) == [("create", "certificate")]
+    assert len(uploaded(web)) == 2
+
+
+def test_an_uploaded_certificate_of_these_names_is_no_free_one(web: Service) -> None:
+    web.run("certificate", **certificate("webmail.example.com", "mail.example.com"))
+    assert kinds(web.run("certificate", **FREE)) == [("create", "certificate")]
+
+
+def test_an_order_that_fails_fails_the_task(web: Service) -> None:
+    web.simulator.switch(task_outcome="error")
+    assert "the order of a free certificate ended as error" in web.fail("certificate", **FREE)
+    assert uploaded(web) == []
+
+
+def test_an_order_that_was_left_running_is_waited_for_and_not_repeated(web: Service) -> None:
+    web.simulator.switch(task_seconds="500")
+    web.api("POST", "freeCertificate", {"fqdn": ["mail.example.com", "webmail.example.com"]})
+    web.forget()
+    web.run("certificate", **FREE)
+    assert "POST freeCertificate" not in web.writes()
+    assert len(uploaded(web)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fqdn": []}, "fqdn is empty"),
+        ({"fqdn": None}, "fqdn is empty"),
+        ({"fqdn": ["localhost"]}, "fqdn: localhost is not the full name of a host"),
+        ({"fqdn": ["*.example.com"]}, "fqdn: *.example.com is not the full name of a host"),
+        ({"certificate": "x"}, "fqdn and certificate exclude each other"),
+        ({"key_file": "/x"}, "fqdn and key_file exclude each other"),
+        ({"state": "absent"}, "a free certificate is deleted by its display_name"),
+    ],
+)
+def test_an_order_that_can_not_be_is_refused_before_anything_is_written(
+    web: Service, change: Values, message: str
+) -> None:
+    assert message in web.fail("certificate", **{**FREE, **change})
+    assert web.writes() == []
+
+
+# Limits
+
+
+def test_more_rules_or_routes_than_the_api_takes_are_refused_before_anything_is_written(web: Service) -> None:
+    rules = [{"field": "uri", "match": "is", "pattern": f"/{number}"} for number in range(6)]
+    message = web.fail("route", **{**ROUTE, "rules": rules})
+    assert "route http/files would have 6 rules, and 5 are allowed" in message
+    assert web.writes() == []
+    for number in range(49):
+        web.api("POST", "tcp/route", {"displayName": str(number), "action": {"type": "reject"}})
+    web.run("route", **ROUTE, refresh=False)
+    web.forget()
+    more = {**ROUTE, "display_name": "one more"}
+    assert "the service would have 51 routes, and 50 are allowed" in web.fail("route", **more)
+    assert web.writes() == []
+    assert not web.run("route", **ROUTE, refresh=False)["changed"]

@@ -98,6 +98,7 @@ def test_what_is_read_can_be_written_back_and_changes_nothing(api: FakeApi) -> N
 
 def test_every_part_has_its_own_key() -> None:
     assert list(PARTS) == [
+        "settings",
         "nat_ip",
         "pending_changes",
         "quota",

@@ -365,7 +365,7 @@ def test_a_service_is_rolled_out_alone_and_not_past_the_others(story: Story) -> 
     refused = apply(lab, ROLLOUT, {**off, "smtp_load_balancer_only": ["submission"]})
     assert refused.status != 0
     assert "for smtp, submissions, to which" in " ".join(refused.output.split())
-    assert expecting(lab) == dict.fromkeys(PORTS, {"421"}), "Postfix was changed all the same"
+    assert expecting(lab) == {name: {"421"} for name in PORTS}, "Postfix was changed all the same"
     require(apply(lab, ROLLOUT, ALL))
 
 

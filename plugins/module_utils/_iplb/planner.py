@@ -15,13 +15,13 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, DesiredObject
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.difference import changed_fields, creation
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.identity import Family, Pair, match
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import key_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, End, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import (
     held,
-    is_new,
     plain,
     refs_of,
     resolve,
@@ -39,12 +39,11 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
     ALL_ZONES,
-    Field,
     Reference,
     Resource,
     Values,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import check_exclusive, same
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import check_exclusive
 
 Zones = tuple[str, ...]
 
@@ -200,7 +199,7 @@ class _Planner:
         if found is None:
             end = self._create(resource, wanted, values, parent)
         else:
-            end = self._change(wanted, found, _changes(wanted, values, current, parent), parent)
+            end = self._change(wanted, found, changed_fields(wanted, values, current, parent), parent)
         check_exclusive(resource, end.values, wanted.where)
         self._ends.append(end)
         return end
@@ -213,7 +212,7 @@ class _Planner:
                 f"{wanted.where}: {resource.id_option} {wanted.id} does not exist in {parent.resource.kind} "
                 f"{parent.key}"
             )
-        values = _creation(wanted, values)
+        values = creation(wanted, values)
         end = self._end(resource, wanted.protocol, values, parent, None, wanted.where)
         siblings = self._snapshot.of(resource)
         if parent:
@@ -432,46 +431,3 @@ def _leads_to(ref: Ref | None, operation: Operation) -> bool:
         operation.protocol,
         operation.id,
     )
-
-
-def _changes(wanted: DesiredObject, values: Values, current: Values, parent: End | None) -> Values:
-    """The fields whose wanted value is not what is there; what is merged whole."""
-    resource, where = wanted.resource, wanted.where
-    changes: Values = {}
-    for name, value in values.items():
-        known = resource.field(name)
-        if known.merge:
-            value = known.merge(value, current.get(name), f"{where}: {name}")
-        if known.write_only or _is_the_same(known, value, current.get(name), parent):
-            continue
-        if known.create_only:
-            raise InvalidInput(
-                f"{where}: {name} can not change from {current.get(name)} to {value} on an existing {resource.kind}; "
-                f"create another {resource.kind} and delete this one"
-            )
-        changes[name] = value
-    return changes
-
-
-def _is_the_same(known: Field, value: t.Any, current: t.Any, parent: End | None) -> bool:
-    if is_new(value):
-        return False
-    if same(known, plain(known, value), current):
-        return True
-    inherited = parent.values.get(known.name) if parent and known.inherits else None
-    return inherited is not None and (value or inherited) == (current or inherited)
-
-
-def _creation(wanted: DesiredObject, values: Values) -> Values:
-    """The values to create an object with: null means the default, so it is left out."""
-    for known in wanted.resource.fields_for(wanted.protocol):
-        if wanted.protocol in known.required and values.get(known.name) is None:
-            raise InvalidInput(f"{wanted.where}: {known.name} is missing; a new {wanted.resource.kind} needs it")
-    result: Values = {}
-    for name, value in values.items():
-        known = wanted.resource.field(name)
-        if known.merge:
-            value = known.merge(value, None, f"{wanted.where}: {name}")
-        if value is not None:
-            result[name] = value
-    return result

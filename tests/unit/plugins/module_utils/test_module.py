@@ -20,7 +20,7 @@ Path = tuple[str, ...]
 MakeModule = Callable[[Values, Values], NullAwareModule]
 
 MODULES = ("load_balancer", "farm", "server", "frontend", "refresh", "load_balancer_info")
-EXAMPLES: Values = {"str": "text", "int": 3, "float": 2.5, "bool": True}
+EXAMPLES: Values = {"str": "text", "path": "/a/path", "int": 3, "float": 2.5, "bool": True}
 
 
 def argument_spec(module: str) -> Values:

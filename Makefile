@@ -31,7 +31,7 @@ RELEASES := bullseye trixie
 SAFETY := tests/lab/test_attacks.py tests/lab/test_failures.py tests/lab/test_rollout.py::test_no_mail_is_lost_or_doubled
 # Built before two tests want it at once, in a lab of its own: another may be up.
 LAB_IMAGE := (export MAILOPS_LAB=img && tests/lab/lab up && tests/lab/lab down)
-LAB_PYTEST := $(BIN)/pytest -rs --durations=10 -n 2 --dist loadfile
+LAB_PYTEST := $(BIN)/pytest -rs --durations=10 -n 2 --dist loadfile -m 'not long'
 
 .DEFAULT_GOAL := help
 
@@ -125,6 +125,10 @@ lab-test: dev ## Run the end-to-end tests in the lab (as root), those of safety 
 	  $(LAB_IMAGE) || failed=1; \
 	  $(LAB_PYTEST) $(SAFETY) || failed=1; \
 	done; exit $$failed
+
+.PHONY: lab-long
+lab-long: dev packages ## Run the long end-to-end tests: every port under load, services added and removed, both connections
+	@$(LAB_IMAGE); $(BIN)/pytest -rs --durations=10 -m long tests/lab
 
 .PHONY: build
 build: dev ## Build the collection's artifact in build/

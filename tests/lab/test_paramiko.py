@@ -72,6 +72,7 @@ def story(request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.Tem
     return told
 
 
+@pytest.mark.long
 def test_every_playbook_succeeds(story: Story, core: str, record_property: Callable[[str, object], None]) -> None:
     record_property(MEASURED, f"{core}, {story.summary()}")
     for name, play in story.plays.items():
@@ -80,6 +81,7 @@ def test_every_playbook_succeeds(story: Story, core: str, record_property: Calla
     assert "no drift" in story.plays["drift.yml"].output.lower()
 
 
+@pytest.mark.long
 def test_no_mail_is_lost_or_doubled(story: Story) -> None:
     assert story.load is not None
     assert len(story.load.load["accepted"]) >= MESSAGES
@@ -87,6 +89,7 @@ def test_no_mail_is_lost_or_doubled(story: Story) -> None:
     assert story.load.delivered == Counter(story.load.load["accepted"]), story.load.summary()
 
 
+@pytest.mark.long
 def test_the_backend_knows_the_client(story: Story, lab: Lab) -> None:
     assert story.plays["smtp.yml without changes"].status == 0
     assert f"[{CLIENTS[0]}]" in received(lab, CLIENTS[0], f"over {story.connection}")

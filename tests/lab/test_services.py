@@ -290,18 +290,21 @@ def expecting(lab: Lab) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.long
 def test_each_step_succeeds_and_changes_nothing_more(walk: list[Step]) -> None:
     for step in walk:
         require(step.play)
         assert step.again.is_idle, step.again.output
 
 
+@pytest.mark.long
 def test_exactly_the_declared_ports_expect_a_header(walk: list[Step]) -> None:
     for step in walk:
         told = {name for name, codes in step.expecting.items() if codes == {"421"}}
         assert told == step.after, step.expecting
 
 
+@pytest.mark.long
 def test_no_port_was_open_to_a_stranger_in_between(walk: list[Step]) -> None:
     for step in walk:
         opened = {name for name in step.before & step.after if step.connected[name]}
@@ -369,6 +372,7 @@ def test_a_service_is_rolled_out_alone_and_not_past_the_others(story: Story) -> 
     require(apply(lab, ROLLOUT, ALL))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["rollout", "maintenance"])
 def test_no_mail_of_any_service_is_lost_or_doubled(
     story: Story, name: str, tmp_path: Path, record_property: Callable[[str, object], None]

@@ -43,6 +43,8 @@ RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 30.0
 RETRY_AFTER_LIMIT_SECONDS = 120.0
+RUN_AGAIN = "run again, and ask OVHcloud's support if it stays so"
+NOT_AS_DESCRIBED = f"the answer is not what the API describes; {RUN_AGAIN}"
 
 
 class _BearerClient:
@@ -130,13 +132,26 @@ class Api:
     def get(self, path: str, **query: t.Any) -> t.Any:
         return self._call("GET", _with_query(path, query))
 
-    def get_many(self, paths: t.Sequence[str]) -> list[t.Any]:
-        """Answers in the order of ``paths``, read with bounded concurrency.
+    def get_object(self, path: str, *needed: str) -> dict[str, t.Any]:
+        """The answer, which has to be an object with these fields."""
+        return _object(self.get(path), f"GET {path}", needed)
+
+    def get_list(self, path: str, kind: type | tuple[type, ...] = int, **query: t.Any) -> list[t.Any]:
+        """The answer, which has to be a list of these; null is an empty one."""
+        answer = self.get(path, **query)
+        if answer is None:
+            return []
+        if not isinstance(answer, list) or not all(isinstance(item, kind) for item in answer):
+            raise ApiError(NOT_AS_DESCRIBED, call=f"GET {path}")
+        return answer
+
+    def get_many(self, paths: t.Sequence[str]) -> list[dict[str, t.Any]]:
+        """Objects in the order of ``paths``, read with bounded concurrency.
 
         Never the first call of a run: python-ovh fetches the server's time and the OAuth2 token with the first one,
         and threads would each fetch their own.
         """
-        return self.map(self.get, paths)
+        return self.map(self.get_object, paths)
 
     def map(self, call: t.Callable[[t.Any], t.Any], items: t.Sequence[t.Any]) -> list[t.Any]:
         """Results in the order of ``items``, with bounded concurrency.
@@ -178,9 +193,17 @@ class Api:
     def put(self, path: str, body: dict[str, t.Any]) -> None:
         self._call("PUT", path, body)
 
-    def post(self, path: str, body: dict[str, t.Any]) -> t.Any:
-        """:raises LostAnswer: when it can not be known whether the request was carried out."""
-        return self._call("POST", path, body)
+    def post(self, path: str, body: dict[str, t.Any], *needed: str) -> dict[str, t.Any]:
+        """The object of the answer, which has to have these fields.
+
+        :raises LostAnswer: when it can not be known whether the request was carried out, or what came of it.
+        """
+        call = f"POST {path}"
+        answer = self._request("POST", path, body)
+        try:
+            return _object(_json(answer, call), call, needed)
+        except ApiError as error:
+            raise LostAnswer(error.reason, call=call, status=answer.status_code) from None
 
     def delete(self, path: str) -> None:
         """Delete; an object that is gone after a repeated request counts as deleted."""
@@ -297,7 +320,14 @@ def _json(answer: t.Any, call: str) -> t.Any:
     try:
         return answer.json()
     except ValueError:
-        raise ApiError("the answer is not JSON", call=call, status=answer.status_code) from None
+        message = f"the answer is not JSON; {RUN_AGAIN}"
+        raise ApiError(message, call=call, status=answer.status_code) from None
+
+
+def _object(answer: t.Any, call: str, needed: t.Sequence[str]) -> dict[str, t.Any]:
+    if not isinstance(answer, dict) or any(answer.get(name) is None for name in needed):
+        raise ApiError(NOT_AS_DESCRIBED, call=call)
+    return answer
 
 
 # What to do about the errors that users meet first (python-ovh README, OVHcloud guides on API credentials).

@@ -84,7 +84,7 @@ def _same_parts(field: Field, wanted: Values | None, current: Values | None) -> 
 
 def _canonical(field: Field, value: t.Any) -> t.Any:
     value = field.default if value is None else value
-    return frozenset(value) if field.is_set else value
+    return frozenset(map(str, value)) if field.is_set and isinstance(value, list) else value
 
 
 def from_api(resource: Resource, protocol: str, answer: Values) -> Values:
@@ -98,13 +98,15 @@ def from_api(resource: Resource, protocol: str, answer: Values) -> Values:
 
 def facts_from_api(resource: Resource, answer: Values) -> Values:
     facts = {fact: answer.get(fact.api) for fact in resource.facts}
-    return {fact.name: [] if fact.is_list and value is None else value for fact, value in facts.items()}
+    return {fact.name: [] if fact.is_list and not isinstance(value, list) else value for fact, value in facts.items()}
 
 
 def _value_from_api(field: Field, value: t.Any) -> t.Any:
     if value is None:
         return None if field.nullable else field.default
     if field.fields:
+        if not isinstance(value, dict):
+            return None
         # A probe without type is how the API may say "no probe".
         parts = {part.name: value.get(part.api) for part in field.fields}
         return parts if parts["type"] else None

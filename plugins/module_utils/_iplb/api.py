@@ -266,9 +266,10 @@ class Api:
             ovh.exceptions.HTTPError,
         ) as error:
             return None, ApiError(f"no answer ({_network_reason(error)})", call=call)
-        except ovh.exceptions.InvalidResponse:
-            # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it.
-            return None, ApiError("no answer (the API's time is not JSON)", call=call)
+        except (ovh.exceptions.InvalidResponse, AttributeError, TypeError):
+            # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it, nor is
+            # null or a text, over which it stumbles.
+            return None, ApiError("no answer (the API's time is not one)", call=call)
         except ovh.exceptions.APIError as error:
             if error.response is None:
                 raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,12 @@ from unit.plugins.modules.conftest import simulator as simulator
 from unit.plugins.modules.harness import Service, Values
 
 _kept: Values = {}
+
+
+@pytest.fixture(autouse=True)
+def runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that the runs of a test share, as those of a user do."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
 @pytest.fixture

@@ -125,6 +125,10 @@ class Api:
         self._pace = Pace(settings.calls_per_minute, settings.counted_by) if settings.calls_per_minute else None
 
     @property
+    def endpoint(self) -> str:
+        return self._settings.endpoint
+
+    @property
     def paced(self) -> float:
         """Seconds spent so far on keeping the pace."""
         return self._pace.waited if self._pace else 0.0
@@ -137,9 +141,12 @@ class Api:
         return _object(self.get(path), f"GET {path}", needed)
 
     def get_list(self, path: str, kind: type | tuple[type, ...] = int, **query: t.Any) -> list[t.Any]:
-        """The answer, which has to be a list of these; null is an empty one."""
+        """The answer, which has to be a list of these.
+
+        Null is no list of ids: what is missing from one is created.
+        """
         answer = self.get(path, **query)
-        if answer is None:
+        if answer is None and kind is dict:
             return []
         if not isinstance(answer, list) or not all(isinstance(item, kind) for item in answer):
             raise ApiError(NOT_AS_DESCRIBED, call=f"GET {path}")

@@ -88,7 +88,7 @@ class Lists:
     def objects(self, paths: t.Sequence[str]) -> list[Values | None]:
         """Objects read singly, with None for one that somebody deleted after it was listed."""
         try:
-            return self._api.get_many(paths)
+            return list(self._api.get_many(paths))
         except ApiError as error:
             if error.status != 404:
                 raise

@@ -110,10 +110,20 @@ def _value_from_api(field: Field, value: t.Any) -> t.Any:
         # A probe without type is how the API may say "no probe".
         parts = {part.name: value.get(part.api) for part in field.fields}
         return parts if parts["type"] else None
+    value = _of_type(field, value)
     try:
         return field.check(value, field.name) if field.check else value
     except (InvalidInput, TypeError, ValueError, AttributeError):
         return value  # a newer API may answer what could not be written
+
+
+def _of_type(field: Field, value: t.Any) -> t.Any:
+    """What a newer API may answer in another form, as text: it can be shown and compared, and is not what is wanted."""
+    if field.type == "list":
+        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    if isinstance(value, (list, dict)) or (field.type == "str" and not isinstance(value, str)):
+        return str(value)
+    return value
 
 
 def to_api(resource: Resource, values: Values) -> Values:

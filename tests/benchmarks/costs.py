@@ -30,7 +30,7 @@ PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "performance.svg"
 RECORDED = Path(__file__).with_name("recorded.json")
 SERVERS = 10
-EACH_LIMIT = 10  # farms up to which one task for each object is tried
+EACH_LIMIT = 1  # farms up to which one task for each object is tried
 SCRIPT_LIMIT = 100  # farms up to which the sequential script is tried
 WORSE = 1.25
 EMPTY = "empty"
@@ -214,7 +214,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="1 and 10 farms at 50 ms only; docs are left alone")
     parser.add_argument("--record", action="store_true", help="record the ratios of this run")
-    parser.add_argument("--farms", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--farms", type=int, nargs="+", default=[1, 10, 100, 1000])
     parser.add_argument("--latencies", type=int, nargs="+", default=[0, 50, 200], metavar="MS")
     options = parser.parse_args()
     sizes, latencies = ([1, 10], [50]) if options.quick else (options.farms, options.latencies)

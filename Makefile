@@ -26,6 +26,7 @@ PYTEST_FLAGS := -m 'not slow'
 SANITY_FLAGS := --skip-test pylint
 TARGETS := farm frontend load_balancer refresh server
 endif
+API_TARGETS := certificate farm frontend inventory_iplb load_balancer load_balancer_info refresh route server vrack_network
 # The lab's hosts are Debian 12, and Debian 11 and 13 where it is about what Postfix and nftables do.
 RELEASES := bullseye trixie
 SAFETY := tests/lab/test_attacks.py tests/lab/test_failures.py tests/lab/test_rollout.py::test_no_mail_is_lost_or_doubled
@@ -99,6 +100,20 @@ unit: dev ## Run the unit tests
 .PHONY: fuzz
 fuzz: dev ## Try EXAMPLES (2000) random changes of random Postfix files on a real postconf (as root)
 	MAILOPS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -rs -s tests/unit/plugins/module_utils/postfix/test_postfix_properties.py
+
+.PHONY: faults
+faults: dev ## Cross every API call of a converge with every fault, kill runs, run two at once, fuzz answers (two hours)
+	$(BIN)/pytest -rs -n auto tests/faults
+
+.PHONY: bulk
+bulk: dev ## Run the API's integration targets under each way in which bulk lists may be answered
+	@for way in stale stale_always ids refused cut; do \
+	  $(TOOLS).run_integration --switch bulk_lists=$$way --switch bulk_cut=1 $(API_TARGETS) || exit 1; \
+	done
+
+.PHONY: bench
+bench: dev ## Measure what runs cost beside others, in docs/performance.md (QUICK=1: small services only)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.costs $(if $(QUICK),--quick)
 
 .PHONY: integration
 integration: dev ## Run the integration targets against the simulator

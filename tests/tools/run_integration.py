@@ -4,7 +4,7 @@
 
 """Run `ansible-test integration` against a simulator on a free port of the loopback interface.
 
-Usage: python -m tools.run_integration [--modules-python PATH] [TARGET ...]
+Usage: python -m tools.run_integration [--modules-python PATH] [--switch NAME=VALUE ...] [TARGET ...]
 
 Modules run with the Python of this environment, or with the one of that path.
 
@@ -22,7 +22,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,9 +59,11 @@ def read_variables(output: IO[str]) -> dict[str, str]:
 
 
 @contextmanager
-def simulator() -> Iterator[dict[str, str]]:
+def simulator(switches: Sequence[str] = ()) -> Iterator[dict[str, str]]:
     """Run a simulator and yield the variables with which it is reached; it has ended when the block is left."""
     options = ["--port", "0", "--time-scale", "0.1"]
+    for switch in switches:
+        options += ["--switch", switch]
     if not shutil.which("haproxy"):
         print("SKIPPED real health and traffic in the simulator: haproxy is not installed", flush=True)
         options.append("--no-haproxy")
@@ -78,10 +80,11 @@ def simulator() -> Iterator[dict[str, str]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run integration targets against a simulator.")
     parser.add_argument("--modules-python")
+    parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator() as variables:
+    with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator(options.switch) as variables:
         collection = copy_collection(Path(directory))
         if options.modules_python:
             variables["ansible_python_interpreter"] = options.modules_python

@@ -43,6 +43,8 @@ RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 30.0
 RETRY_AFTER_LIMIT_SECONDS = 120.0
+RUN_AGAIN = "run again, and ask OVHcloud's support if it stays so"
+NOT_AS_DESCRIBED = f"the answer is not what the API describes; {RUN_AGAIN}"
 
 
 class _BearerClient:
@@ -123,6 +125,10 @@ class Api:
         self._pace = Pace(settings.calls_per_minute, settings.counted_by) if settings.calls_per_minute else None
 
     @property
+    def endpoint(self) -> str:
+        return self._settings.endpoint
+
+    @property
     def paced(self) -> float:
         """Seconds spent so far on keeping the pace."""
         return self._pace.waited if self._pace else 0.0
@@ -130,13 +136,29 @@ class Api:
     def get(self, path: str, **query: t.Any) -> t.Any:
         return self._call("GET", _with_query(path, query))
 
-    def get_many(self, paths: t.Sequence[str]) -> list[t.Any]:
-        """Answers in the order of ``paths``, read with bounded concurrency.
+    def get_object(self, path: str, *needed: str) -> dict[str, t.Any]:
+        """The answer, which has to be an object with these fields."""
+        return _object(self.get(path), f"GET {path}", needed)
+
+    def get_list(self, path: str, kind: type | tuple[type, ...] = int, **query: t.Any) -> list[t.Any]:
+        """The answer, which has to be a list of these.
+
+        Null is no list of ids: what is missing from one is created.
+        """
+        answer = self.get(path, **query)
+        if answer is None and kind is dict:
+            return []
+        if not isinstance(answer, list) or not all(isinstance(item, kind) for item in answer):
+            raise ApiError(NOT_AS_DESCRIBED, call=f"GET {path}")
+        return answer
+
+    def get_many(self, paths: t.Sequence[str]) -> list[dict[str, t.Any]]:
+        """Objects in the order of ``paths``, read with bounded concurrency.
 
         Never the first call of a run: python-ovh fetches the server's time and the OAuth2 token with the first one,
         and threads would each fetch their own.
         """
-        return self.map(self.get, paths)
+        return self.map(self.get_object, paths)
 
     def map(self, call: t.Callable[[t.Any], t.Any], items: t.Sequence[t.Any]) -> list[t.Any]:
         """Results in the order of ``items``, with bounded concurrency.
@@ -178,9 +200,17 @@ class Api:
     def put(self, path: str, body: dict[str, t.Any]) -> None:
         self._call("PUT", path, body)
 
-    def post(self, path: str, body: dict[str, t.Any]) -> t.Any:
-        """:raises LostAnswer: when it can not be known whether the request was carried out."""
-        return self._call("POST", path, body)
+    def post(self, path: str, body: dict[str, t.Any], *needed: str) -> dict[str, t.Any]:
+        """The object of the answer, which has to have these fields.
+
+        :raises LostAnswer: when it can not be known whether the request was carried out, or what came of it.
+        """
+        call = f"POST {path}"
+        answer = self._request("POST", path, body)
+        try:
+            return _object(_json(answer, call), call, needed)
+        except ApiError as error:
+            raise LostAnswer(error.reason, call=call, status=answer.status_code) from None
 
     def delete(self, path: str) -> None:
         """Delete; an object that is gone after a repeated request counts as deleted."""
@@ -243,9 +273,10 @@ class Api:
             ovh.exceptions.HTTPError,
         ) as error:
             return None, ApiError(f"no answer ({_network_reason(error)})", call=call)
-        except ovh.exceptions.InvalidResponse:
-            # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it.
-            return None, ApiError("no answer (the API's time is not JSON)", call=call)
+        except (ovh.exceptions.InvalidResponse, AttributeError, TypeError):
+            # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it, nor is
+            # null or a text, over which it stumbles.
+            return None, ApiError("no answer (the API's time is not one)", call=call)
         except ovh.exceptions.APIError as error:
             if error.response is None:
                 raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
@@ -297,7 +328,14 @@ def _json(answer: t.Any, call: str) -> t.Any:
     try:
         return answer.json()
     except ValueError:
-        raise ApiError("the answer is not JSON", call=call, status=answer.status_code) from None
+        message = f"the answer is not JSON; {RUN_AGAIN}"
+        raise ApiError(message, call=call, status=answer.status_code) from None
+
+
+def _object(answer: t.Any, call: str, needed: t.Sequence[str]) -> dict[str, t.Any]:
+    if not isinstance(answer, dict) or any(answer.get(name) is None for name in needed):
+        raise ApiError(NOT_AS_DESCRIBED, call=call)
+    return answer
 
 
 # What to do about the errors that users meet first (python-ovh README, OVHcloud guides on API credentials).

@@ -85,7 +85,7 @@ class Executor:
     def _post_once(self, operation: Operation, path: str, body: Values) -> int:
         for attempt in range(CREATION_ATTEMPTS):
             try:
-                return self._api.post(path, body)[operation.resource.id_api]
+                return self._api.post(path, body, operation.resource.id_api)[operation.resource.id_api]
             except LostAnswer as lost:
                 existing = self._await_created(operation, path, body)
                 if existing is not None:
@@ -105,11 +105,11 @@ class Executor:
 
     def _find_created(self, operation: Operation, path: str, body: Values) -> int | None:
         """The object that a request without answer created after all: new, and just as it was sent."""
-        for identifier in self._api.get(path):
+        for identifier in self._api.get_list(path):
             if identifier in operation.known_ids or self._is_ours(operation, identifier):
                 continue
             try:
-                answer = self._api.get(f"{path}/{identifier}")
+                answer = self._api.get_object(f"{path}/{identifier}")
             except ApiError as error:
                 if error.status == 404:
                     continue

@@ -47,7 +47,7 @@ def _proved(reader: Reader, resource: Resource, owners: t.Sequence[tuple[str, in
 
 
 def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
-    public = [{**snake_case(item), "vrack_network_id": None} for item in api.get(f"{reader.root}/natIp") or []]
+    public = [{**snake_case(item), "vrack_network_id": None} for item in api.get_list(f"{reader.root}/natIp", dict)]
     if not service.get("vrackName"):
         return public
     networks = _each(api, f"{reader.root}/vrack/network")
@@ -70,7 +70,7 @@ def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
 
 def _objects(api: Api, reader: Reader, resource: Resource, listing: str = "") -> list[Values]:
     """All objects of a kind, with their children."""
-    protocols = _protocols(api, reader, listing) if listing else set(resource.protocols)
+    protocols = reader.defined(listing) if listing else set(resource.protocols)
     found = _proved(reader, resource, [(protocol, None) for protocol in sorted(protocols & set(resource.protocols))])
     child = child_of(resource)
     children = _proved(reader, child, [item.identity for item in found]) if child else []
@@ -90,13 +90,8 @@ def _told(item: Observed, child: Resource | None, children: t.Sequence[Observed]
     return told
 
 
-def _protocols(api: Api, reader: Reader, listing: str) -> set[str]:
-    """The protocols that have any object: one call instead of a list for each."""
-    return {item["type"] for item in api.get(f"{reader.root}/{listing}") or []}
-
-
 def _each(api: Api, path: str) -> list[Values]:
-    return api.get_many([f"{path}/{item}" for item in api.get(path) or []])
+    return api.get_many([f"{path}/{item}" for item in api.get_list(path, (int, str))])
 
 
 PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {

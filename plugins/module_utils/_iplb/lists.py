@@ -55,7 +55,7 @@ class Lists:
 
     def ids(self, paths: t.Sequence[str]) -> list[list[int]]:
         """The plain lists, unfiltered: what is there and what is not."""
-        return [sorted(answer or []) for answer in self._api.get_many(paths)]
+        return [sorted(answer) for answer in self._api.map(self._api.get_list, paths)]
 
     def _whole(self, resource: Resource, path: str, query: Values | None) -> list[Values] | None:
         """The objects of a list, or None, with bulk reads turned off, when the answer is not what it has to be."""
@@ -73,7 +73,7 @@ class Lists:
         return sorted(answer, key=lambda item: item[resource.id_api])
 
     def _one_by_one(self, resource: Resource, paths: t.Sequence[str], query: Values | None) -> list[list[Values]]:
-        lists = self._api.map(lambda path: self._api.get(path, **(query or {})), paths)
+        lists = self._api.map(lambda path: self._api.get_list(path, **(query or {})), paths)
         items = [
             (place, f"{path}/{item}") for place, (path, ids) in enumerate(zip(paths, lists)) for item in sorted(ids)
         ]
@@ -88,7 +88,7 @@ class Lists:
     def objects(self, paths: t.Sequence[str]) -> list[Values | None]:
         """Objects read singly, with None for one that somebody deleted after it was listed."""
         try:
-            return self._api.get_many(paths)
+            return list(self._api.get_many(paths))
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -96,7 +96,7 @@ class Lists:
 
     def _object(self, path: str) -> Values | None:
         try:
-            return self._api.get(path)
+            return self._api.get_object(path)
         except ApiError as error:
             if error.status == 404:
                 return None

@@ -37,7 +37,7 @@ class Pace:
         self.waited = 0.0
         """Seconds for which any call waited for its slot."""
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-        self._path = _shared_file(name, private_directories() if directories is None else directories)
+        self._path = shared_file(name, private_directories() if directories is None else directories)
 
     def wait(self) -> None:
         """Return when the next slot has come."""
@@ -53,7 +53,7 @@ class Pace:
         if self._path is None:
             return self._book_alone(now)
         try:
-            with _locked(self._path) as file:
+            with locked(self._path) as file:
                 slot = self._after(_read_time(file), now)
                 os.lseek(file, 0, os.SEEK_SET)
                 os.ftruncate(file, 0)
@@ -77,7 +77,7 @@ def private_directories() -> list[str]:
     return [os.path.join(runtime, DIRECTORY), os.path.join(os.path.expanduser("~/.cache"), DIRECTORY)]
 
 
-def _shared_file(name: str, directories: t.Iterable[str]) -> str | None:
+def shared_file(name: str, directories: t.Iterable[str]) -> str | None:
     """The file in the first directory that is this user's alone, or None: then the process keeps the pace by itself."""
     for directory in directories:
         with contextlib.suppress(OSError):
@@ -99,7 +99,7 @@ def _is_private(directory: str) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(path: str) -> t.Iterator[int]:
+def locked(path: str) -> t.Iterator[int]:
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         if os.fstat(file).st_uid != os.geteuid():

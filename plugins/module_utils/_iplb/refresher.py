@@ -22,7 +22,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
     NotHealthy,
     RefreshFailed,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import TASK_FIELDS, Observed, Reader
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 
 ROUNDS = 3  # how often changes that are still waiting after a refresh are refreshed again
@@ -85,7 +85,7 @@ class Refresher:
             return
         for identifier in running:
             task = self._reader.task(identifier)
-            if task and (not task["zones"] or set(task["zones"]) & set(zones)):
+            if task and (not _zones(task) or set(_zones(task)) & set(zones)):
                 self._follow(task)
         waiting = self._still_waiting(set(zones), set(service_zones))
         if waiting:
@@ -109,7 +109,7 @@ class Refresher:
         while True:
             self._wait_for_running(deadline)
             try:
-                return self._api.post(f"{self._reader.root}/refresh", {"zone": zone} if zone else {})
+                return self._api.post(f"{self._reader.root}/refresh", {"zone": zone} if zone else {}, *TASK_FIELDS)
             except LostAnswer:
                 # It may have started: whatever runs is waited for, and a second refresh does no harm.
                 reason = "the answer to the refresh was lost"
@@ -124,7 +124,7 @@ class Refresher:
         return [
             task
             for status in ("todo", "doing")
-            for task in self._api.get(f"{self._reader.root}/task", action="refreshIplb", status=status)
+            for task in self._api.get_list(f"{self._reader.root}/task", action="refreshIplb", status=status)
         ]
 
     def _wait_for_running(self, deadline: Deadline) -> bool:
@@ -147,14 +147,14 @@ class Refresher:
         while task["status"] != "done":
             if task["status"] in FAILED_STATUSES:
                 raise RefreshFailed(
-                    f"the refresh ended as {task['status']}: task {task['id']}, zones {', '.join(task['zones'])}; the "
+                    f"the refresh ended as {task['status']}: task {task['id']}, zones {', '.join(_zones(task))}; the "
                     "written configuration is not live there. Correct it, then run again",
                     task=task,
                 )
             if not deadline.sleep():
                 raise RefreshFailed(
                     f"the refresh is not done after {self._timeout:g} s (task {task['id']} is {task['status']}, "
-                    f"{task['progress']} %); run again to wait on, or raise wait_timeout",
+                    f"{task.get('progress')} %); run again to wait on, or raise wait_timeout",
                     task=task,
                 )
             now = self._reader.task(task["id"])
@@ -167,8 +167,8 @@ class Refresher:
         """When the newest refresh ended, by the API's clock."""
         tasks = self.tasks
         if not tasks:
-            done = self._api.get(f"{self._reader.root}/task", action="refreshIplb", status="done")
-            tasks = [self._api.get(f"{self._reader.root}/task/{max(done)}")] if done else []
+            done = self._api.get_list(f"{self._reader.root}/task", action="refreshIplb", status="done")
+            tasks = [self._api.get_object(f"{self._reader.root}/task/{max(done)}")] if done else []
         times = [_time(task.get("doneDate") or task.get("creationDate")) for task in tasks]
         return max((moment for moment in times if moment), default=None)
 
@@ -198,6 +198,10 @@ class Refresher:
                 )
 
 
+def _zones(task: Values) -> list[str]:
+    return [str(zone) for zone in task.get("zones") or []]
+
+
 def _trouble(server: Observed, since: datetime | None) -> str | None:
     """What is wrong with a server, or None."""
     if server.values["status"] != "active" or not server.values["probe"]:
@@ -223,8 +227,11 @@ def _last_check(state: Values) -> str:
 def _time(text: str | None) -> datetime | None:
     if not text:
         return None
-    # Python 3.9 does not take Z for UTC.
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    try:
+        # Python 3.9 does not take Z for UTC.
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
     return moment if moment.tzinfo else moment.astimezone()
 
 

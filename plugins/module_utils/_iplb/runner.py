@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 from dataclasses import replace
 
@@ -44,6 +45,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import Service
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.turn import Turn
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
@@ -151,7 +153,17 @@ class _Run:
     def run(self) -> None:
         if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
             raise InvalidInput("wait_for_healthy needs refresh: true and wait: true; health is that of the live state")
+        turn = Turn(self._api.endpoint, self._options["service_name"])
         snapshot, plan = self._read_and_plan()
+        if self._module.check_mode or not plan.operations:
+            self._go_on(snapshot, plan)
+            return
+        with contextlib.ExitStack() as stack:
+            if stack.enter_context(turn.taken()):
+                snapshot, plan = self._read_and_plan()
+            self._go_on(snapshot, plan, stack.close)
+
+    def _go_on(self, snapshot: Snapshot, plan: Plan, end_turn: t.Callable[[], None] = lambda: None) -> None:
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
@@ -163,7 +175,7 @@ class _Run:
             return
         self._preflight.check(plan, snapshot, foreign, zones)
         self._describe(plan, foreign, zones)
-        self._carry_out(plan, snapshot, zones)
+        self._carry_out(plan, snapshot, zones, end_turn)
 
     def _read_and_plan(self) -> tuple[Snapshot, Plan]:
         """What is there and what to do about it. What bulk reads said is proved, or everything is read again singly."""
@@ -223,13 +235,14 @@ class _Run:
             listed = ", ".join(f"{number} in {zone}" for zone, number in foreign.items())
             self._module.warn(f"changes that this run did not make were waiting and go live with it: {listed}")
 
-    def _carry_out(self, plan: Plan, snapshot: Snapshot, zones: set[str]) -> None:
+    def _carry_out(self, plan: Plan, snapshot: Snapshot, zones: set[str], end_turn: t.Callable[[], None]) -> None:
         refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
         executor = Executor(self._api, self._reader, refresher.wait_for_running)
         self._write_aside(self._aside.enter, plan.aside, executor)
         now, *later = plan.phases() if plan.operations and plan.operations[0].phase == 0 else [[], *plan.phases()]
         self._write(now, executor)
         self._write_aside(self._aside.leave, plan.aside, executor)
+        end_turn()  # refreshes wait for each other, and what is still to be written creates nothing
         self._make_live(plan, snapshot, zones, executor, refresher)
         for operations in later:
             self._prove_successors(plan, executor, refresher, snapshot)

@@ -28,6 +28,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table impor
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import facts_from_api, from_api
 
+TASK_FIELDS = ("id", "status")  # without which a task tells nothing
 Protocols = t.Mapping[str, t.AbstractSet[str]]  # by kind
 
 
@@ -54,7 +55,7 @@ class Observed:
     @property
     def server_state(self) -> tuple[Values, ...]:
         """The health of a server, as each instance of the load balancer sees it, in the API's own words."""
-        return tuple(self.facts.get("server_state", ()))
+        return tuple(state for state in self.facts.get("server_state", ()) if isinstance(state, dict))
 
 
 @dataclass
@@ -161,13 +162,17 @@ class Reader:
         unread = [protocol for protocol in PROTOCOLS if (resource.kind, protocol) not in snapshot.read]
         if not unread:
             return []
-        used = {item["type"] for item in self._api.get(f"{self.root}/{listing}") or []}
+        used = self.defined(listing)
         snapshot.read.update((resource.kind, protocol) for protocol in unread if protocol not in used)
         return [protocol for protocol in unread if protocol in used]
 
+    def defined(self, listing: str) -> set[str]:
+        """The protocols that have any object of a kind."""
+        return {str(item.get("type")) for item in self._api.get_list(f"{self.root}/{listing}", dict)}
+
     def service(self) -> Values:
         try:
-            return self._api.get(self.root)
+            return self._api.get_object(self.root)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -175,20 +180,20 @@ class Reader:
 
     def _visible_services(self) -> str:
         try:
-            names = self._api.get("/ipLoadbalancing")
+            names = self._api.get_list("/ipLoadbalancing", str)
         except ApiError:
             return "; check the name in the control panel"
         return f"; these credentials see {', '.join(names)}" if names else "; these credentials see no load balancer"
 
     def pending(self) -> dict[str, int]:
         """Number of waiting changes by zone, which may be ``all``; zones without are left out."""
-        answer = self._api.get(f"{self.root}/pendingChanges") or []
-        return {item["zone"].lower(): item["number"] for item in answer if item["number"]}
+        answer = self._api.get_list(f"{self.root}/pendingChanges", dict)
+        return {str(item.get("zone")).lower(): item["number"] for item in answer if item.get("number")}
 
     def task(self, identifier: int) -> Values | None:
         """A task of the service; None for one that is over: finished tasks are not kept for ever."""
         try:
-            return self._api.get(f"{self.root}/task/{identifier}")
+            return self._api.get_object(f"{self.root}/task/{identifier}", *TASK_FIELDS)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -248,7 +253,7 @@ def observed(resource: Resource, protocol: str, answer: Values, parent_id: int |
 
 def zones_of(service: Values) -> list[str]:
     """The zones of a service, from the API's answer about it."""
-    return sorted(zone.lower() for zone in service.get("zone") or [])
+    return sorted(str(zone).lower() for zone in service.get("zone") or [])
 
 
 def by_zone(pending: dict[str, int], zones: t.Iterable[str]) -> dict[str, int]:

@@ -84,7 +84,7 @@ def _same_parts(field: Field, wanted: Values | None, current: Values | None) -> 
 
 def _canonical(field: Field, value: t.Any) -> t.Any:
     value = field.default if value is None else value
-    return frozenset(value) if field.is_set else value
+    return frozenset(map(str, value)) if field.is_set and isinstance(value, list) else value
 
 
 def from_api(resource: Resource, protocol: str, answer: Values) -> Values:
@@ -98,20 +98,32 @@ def from_api(resource: Resource, protocol: str, answer: Values) -> Values:
 
 def facts_from_api(resource: Resource, answer: Values) -> Values:
     facts = {fact: answer.get(fact.api) for fact in resource.facts}
-    return {fact.name: [] if fact.is_list and value is None else value for fact, value in facts.items()}
+    return {fact.name: [] if fact.is_list and not isinstance(value, list) else value for fact, value in facts.items()}
 
 
 def _value_from_api(field: Field, value: t.Any) -> t.Any:
     if value is None:
         return None if field.nullable else field.default
     if field.fields:
+        if not isinstance(value, dict):
+            return None
         # A probe without type is how the API may say "no probe".
         parts = {part.name: value.get(part.api) for part in field.fields}
         return parts if parts["type"] else None
+    value = _of_type(field, value)
     try:
         return field.check(value, field.name) if field.check else value
     except (InvalidInput, TypeError, ValueError, AttributeError):
         return value  # a newer API may answer what could not be written
+
+
+def _of_type(field: Field, value: t.Any) -> t.Any:
+    """What a newer API may answer in another form, as text: it can be shown and compared, and is not what is wanted."""
+    if field.type == "list":
+        return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    if isinstance(value, (list, dict)) or (field.type == "str" and not isinstance(value, str)):
+        return str(value)
+    return value
 
 
 def to_api(resource: Resource, values: Values) -> Values:

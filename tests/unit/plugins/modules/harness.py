@@ -41,7 +41,7 @@ class Service:
 
     def run(self, module: str, **options: Any) -> Values:
         """The result of a task that has to succeed."""
-        result = self._run(module, **options)
+        result = self.attempt(module, **options)
         assert not result.get("failed"), result["msg"]
         return result
 
@@ -50,11 +50,12 @@ class Service:
         return str(self.failure(module, **options)["msg"])
 
     def failure(self, module: str, **options: Any) -> Values:
-        result = self._run(module, **options)
+        result = self.attempt(module, **options)
         assert result.get("failed"), f"succeeded: {result}"
         return result
 
-    def _run(self, module: str, check: bool = False, **options: Any) -> Values:
+    def attempt(self, module: str, check: bool = False, **options: Any) -> Values:
+        """The result of a task that may fail."""
         arguments = {**self.connection, **options, "_ansible_check_mode": check, "_ansible_diff": True}
         entry = import_module(f"{MODULES}.{module}")
         output = io.StringIO()

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of one user on one machine take turns at writing to a service. Private to the collection.
+
+The API has no lock, and two runs that find an object missing at the same time would both create it. Reading needs no
+turn: whoever wants to write and was overtaken since it began to read has to read again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import typing as t
+
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.pace import (
+    locked,
+    private_directories,
+    shared_file,
+)
+
+
+class Turn:
+    """One run's turn at a service, made before it reads.
+
+    A counter in a file is odd while somebody writes, or was killed over it, and greater afterwards. Where no directory
+    can be shared, there are no turns.
+    """
+
+    def __init__(self, endpoint: str, service_name: str, directories: t.Sequence[str] | None = None) -> None:
+        name = "service-" + hashlib.sha256(f"{endpoint} {service_name}".encode()).hexdigest()[:32]
+        self._path = shared_file(name, private_directories() if directories is None else directories)
+        self._seen = self._count()
+
+    @contextlib.contextmanager
+    def taken(self) -> t.Iterator[bool]:
+        """Nobody else writes meanwhile; whether anybody did since this run began to read."""
+        with contextlib.ExitStack() as stack:
+            file = None
+            with contextlib.suppress(OSError):
+                file = stack.enter_context(locked(self._path)) if self._path else None
+            if file is None:
+                yield False
+                return
+            count = _read(file)
+            _write(file, count | 1)
+            try:
+                yield count != self._seen or count % 2 == 1
+            finally:
+                _write(file, (count | 1) + 1)
+
+    def _count(self) -> int:
+        if self._path is None:
+            return 0
+        try:
+            with open(self._path, "rb") as file:
+                return _read(file.fileno())
+        except OSError:
+            return 0
+
+
+def _read(file: int) -> int:
+    text = os.pread(file, 64, 0)
+    return int(text) if text.isdigit() else 0
+
+
+def _write(file: int, count: int) -> None:
+    os.pwrite(file, str(count).encode(), 0)

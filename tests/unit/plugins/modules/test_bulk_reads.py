@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, mailops.ovh_iplb contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lists that come whole: what they save, and that one that is old, cut or of another shape misleads nobody."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+
+import pytest
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed
+
+from unit.plugins.modules.harness import Service, Values
+
+FARM: Values = {"display_name": "smtp", "zone": "gra", "port": 25}
+SERVERS = [{"address": f"192.0.2.{number}", "status": "active"} for number in (11, 12, 13)]
+TASK: Values = {
+    "farms": [{**FARM, "servers": SERVERS}],
+    "frontends": [{"display_name": "smtp", "zone": "gra", "port": "25", "default_farm": "smtp"}],
+}
+STALE: Values = {"bulk_lists": "stale_always", "bulk_stale_seconds": 600}
+WARNING = "bulk answers of the API were not up to date"
+
+
+@pytest.fixture
+def deployed(service: Service) -> Service:
+    service.run("load_balancer", **TASK)
+    service.forget()
+    return service
+
+
+@pytest.fixture
+def stale(deployed: Service) -> Service:
+    """From now on every bulk answer is what it is at this moment."""
+    deployed.simulator.switch(**STALE)
+    deployed.run("load_balancer", **TASK, check=True)
+    deployed.forget()
+    return deployed
+
+
+def farm_path(service: Service) -> str:
+    return f"tcp/farm/{service.only('tcp/farm')['farmId']}"
+
+
+def server_path(service: Service, number: int = 0) -> str:
+    return f"{farm_path(service)}/server/{service.staged('tcp/server')[number]['serverId']}"
+
+
+def reads(service: Service, pattern: str) -> int:
+    return sum(bool(re.search(pattern, entry["path"])) for entry in service.log() if entry["method"] == "GET")
+
+
+def only_address(address: str) -> Callable[[list[Observed], int], list[Observed]]:
+    """A random choice that meets the server with this address."""
+    return lambda items, number: [item for item in items if item.values.get("address") == address]
+
+
+def test_a_big_service_costs_a_call_a_list(service: Service) -> None:
+    farms = [{**FARM, "display_name": f"smtp{number}", "servers": SERVERS} for number in range(10)]
+    frontends = [{**TASK["frontends"][0], "default_farm": "smtp0"}]
+    service.run("load_balancer", farms=farms, frontends=frontends)
+    calls = {}
+    for way in ("auto", "never"):
+        service.forget()
+        assert not service.run("load_balancer", farms=farms, frontends=frontends, bulk_reads=way)["changed"]
+        calls[way] = len(service.log())
+    # Ten lists of servers instead of those and thirty servers, one of farms; a few single reads prove it.
+    assert calls["auto"] < 22
+    assert calls["never"] > 50
+
+
+def test_a_server_made_meanwhile_is_not_doubled(stale: Service) -> None:
+    body = {"address": "192.0.2.14", "status": "active"}
+    stale.api("POST", f"{farm_path(stale)}/server", body)
+    done = stale.run("server", farm="smtp", **body, refresh=False)
+    assert not done["plan"]
+    assert len(stale.staged("tcp/server")) == 4
+
+
+def test_a_farm_made_meanwhile_is_not_doubled(stale: Service) -> None:
+    stale.api("POST", "tcp/farm", {"displayName": "mx", "zone": "gra", "port": 25})
+    assert not stale.run("farm", **{**FARM, "display_name": "mx"}, refresh=False)["plan"]
+    assert len(stale.staged("tcp/farm")) == 2
+
+
+def test_a_server_is_found_in_a_farm_that_was_made_meanwhile(stale: Service) -> None:
+    stale.api("POST", "tcp/farm", {"displayName": "mx", "zone": "gra", "port": 25})
+    done = stale.run("server", farm="mx", address="192.0.2.11", status="active", refresh=False)
+    assert [item["action"] for item in done["plan"]] == ["create"]
+
+
+def test_what_somebody_deleted_meanwhile_is_made_again(stale: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale.api("DELETE", server_path(stale))
+    monkeypatch.setattr(random, "sample", only_address("192.0.2.11"))
+    done = stale.run("load_balancer", **TASK, purge_servers=True)
+    assert WARNING in str(done["warnings"])
+    assert len(stale.live("gra", "tcp/server")) == 3
+
+
+def test_absent_does_not_stay_because_a_list_is_old(stale: Service) -> None:
+    stale.api("POST", f"{farm_path(stale)}/server", {"address": "192.0.2.14", "status": "active"})
+    done = stale.run("server", farm="smtp", address="192.0.2.14", state="absent", refresh=False)
+    assert [item["action"] for item in done["plan"]] == ["delete"]
+    assert len(stale.staged("tcp/server")) == 3
+
+
+def test_a_purge_that_changes_a_farm_reaches_what_was_made_in_it_meanwhile(stale: Service) -> None:
+    stale.api("POST", f"{farm_path(stale)}/server", {"address": "192.0.2.14", "status": "active"})
+    more = [*SERVERS, {"address": "192.0.2.15", "status": "active"}]
+    stale.run("load_balancer", farms=[{**FARM, "servers": more}], purge_servers=True, refresh=False)
+    assert sorted(item["address"] for item in stale.staged("tcp/server")) == [item["address"] for item in more]
+
+
+def test_a_change_is_not_built_on_what_somebody_changed_meanwhile(stale: Service) -> None:
+    """The probe that is written is merged with the one that is there now, not with the one that was there."""
+    stale.api("PUT", farm_path(stale), {"probe": {"type": "tcp", "interval": 60}})
+    stale.run("farm", display_name="smtp", probe={"port": 2525}, refresh=False)
+    probe = stale.only("tcp/farm")["probe"]
+    assert (probe["type"], probe["interval"], probe["port"]) == ("tcp", 60, 2525)
+
+
+def test_unchanged_is_not_built_on_an_old_list_for_ever(stale: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some objects are read singly in each run: here the one that somebody changed."""
+    stale.api("PUT", server_path(stale, 1), {"status": "inactive"})
+    monkeypatch.setattr(random, "sample", only_address("192.0.2.12"))
+    done = stale.run("load_balancer", **TASK)
+    assert WARNING in str(done["warnings"])
+    assert [item["status"] for item in stale.staged("tcp/server")] == ["active"] * 3
+
+
+def test_a_report_is_not_built_on_an_old_list(stale: Service) -> None:
+    stale.run("load_balancer_info", gather=["farms"])
+    stale.api("DELETE", server_path(stale))
+    (told,) = stale.run("load_balancer_info", gather=["farms"])["farms"]
+    assert len(told["servers"]) == 2
+
+
+@pytest.mark.parametrize(
+    "switches", [{"bulk_lists": "ids"}, {"bulk_lists": "refused"}, {"bulk_lists": "cut", "bulk_cut": 1}], ids=str
+)
+def test_an_answer_of_another_shape_is_no_answer(deployed: Service, switches: Values) -> None:
+    deployed.simulator.switch(**switches)
+    assert not deployed.run("load_balancer", **TASK)["changed"]
+    added = {"farms": [{**FARM, "servers": [*SERVERS, {"address": "192.0.2.14", "status": "active"}]}]}
+    assert [item["key"] for item in deployed.run("load_balancer", **added)["plan"]] == ["tcp/gra/smtp/192.0.2.14:25"]
+    (told,) = deployed.run("load_balancer_info", gather=["farms"])["farms"]
+    assert len(told["servers"]) == 4
+
+
+def test_a_refusal_costs_one_call(deployed: Service) -> None:
+    deployed.simulator.switch(bulk_lists="refused")
+    deployed.run("load_balancer", **TASK)
+    assert sum(entry["status"] == 400 for entry in deployed.log()) == 1
+
+
+def test_an_error_of_a_list_is_no_refusal_of_its_whole_form(deployed: Service) -> None:
+    deployed.fault(path=".*/tcp/farm", status=403, body={"message": "This call has not been granted"})
+    assert "has not been granted" in deployed.fail("load_balancer", **TASK)
+
+
+def test_absence_is_proved_by_the_plain_list_before_anything_is_written(deployed: Service) -> None:
+    deployed.run("server", farm="smtp", address="192.0.2.14", status="active", refresh=False)
+    calls = [(entry["method"], entry["path"]) for entry in deployed.log()]
+    list_path = f"/ipLoadbalancing/{deployed.simulator.service}/{farm_path(deployed)}/server"
+    created = calls.index(("POST", list_path))
+    # Filtered, whole, and plain.
+    assert calls[:created].count(("GET", list_path)) == 3
+
+
+def test_the_last_healthy_server_is_not_drained_on_an_old_word(service: Service) -> None:
+    probed = [{**server, "probe": True} for server in SERVERS[:2]]
+    farm = {**FARM, "probe": {"type": "smtp"}, "servers": probed}
+    service.run("load_balancer", farms=[farm], frontends=TASK["frontends"])
+    health = {server["address"]: "UP" for server in probed}
+    service.simulator.admin("PUT", "health", health)
+    service.simulator.switch(**STALE)
+    drain: Values = {"farm": "smtp", "address": "192.0.2.11", "weight": 0, "require_healthy_peers": True}
+    service.run("server", **drain, check=True)
+    service.simulator.admin("PUT", "health", {**health, "192.0.2.12": "DOWN"})
+    assert "would leave the farm without a server that is healthy" in service.fail("server", **drain)

@@ -206,11 +206,12 @@ class Api:
         :raises LostAnswer: when it can not be known whether the request was carried out, or what came of it.
         """
         call = f"POST {path}"
-        answer = self._request("POST", path, body)
         try:
-            return _object(_json(answer, call), call, needed)
+            return _object(self._call("POST", path, body), call, needed)
         except ApiError as error:
-            raise LostAnswer(error.reason, call=call, status=answer.status_code) from None
+            if error.is_refusal or isinstance(error, LostAnswer):
+                raise
+            raise LostAnswer(error.reason, call=call, status=error.status) from None
 
     def delete(self, path: str) -> None:
         """Delete; an object that is gone after a repeated request counts as deleted."""

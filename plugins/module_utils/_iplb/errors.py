@@ -68,6 +68,11 @@ class ApiError(IplbError):
             iam_actions=self.iam_actions,
         )
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the API said that it did not do what it was asked to."""
+        return self.status is not None and self.status >= 300
+
     def _describe(self, message: str, call: str) -> str:
         facts = [str(fact) for fact in (self.status, self.error) if fact]
         text = f"{call}: {message}" + (f" ({', '.join(facts)})" if facts else "")

@@ -241,7 +241,7 @@ def asked(query: dict[str, str], prefix: str) -> list[tuple[str, str]]:
 
 def matches(shown: Record, name: str, value: str) -> bool:
     """Whether an object is as a filter wants it: a field, the name of what it points at, or the start of a text."""
-    field, _, rest = name.partition("__")
+    field, dummy, rest = name.partition("__")
     if field not in shown:
         raise Refused({"detail": f"{shown['type']} has no field named '{field}'"})
     found: Any = shown[field]

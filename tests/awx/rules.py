@@ -116,7 +116,7 @@ def check_input(item: Record) -> None:
     for key in STRING_KEYS:
         expect(key not in item or item["type"] == "string", "inputs", f"{key} not allowed for boolean type")
     kind = {"string": str, "boolean": bool}[item["type"]]
-    expect("default" not in item or type(item["default"]) is kind, "inputs", f"default is not a {item['type']}")
+    expect("default" not in item or isinstance(item["default"], kind), "inputs", f"default is not a {item['type']}")
 
 
 def check_injectors(injectors: Any, names: set[str]) -> None:

@@ -7,16 +7,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from faults.story import converge, prepare, state
-from unit.plugins.modules.conftest import service as service
-from unit.plugins.modules.conftest import simulator as simulator
-from unit.plugins.modules.harness import Service, Values
+from simulator.launcher import Running, running
+from unit.plugins.modules.harness import Service, Values, hasten
 
 _kept: Values = {}
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Running]:
+    with running("--no-haproxy", "--time-scale", "0.001") as started:
+        yield started
+
+
+@pytest.fixture
+def service(simulator: Running, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """An empty service."""
+    hasten(monkeypatch)
+    simulator.reset()
+    return Service(simulator)
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from tools.checkout import ROOT
 from tools.versions import Core
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mailops.ovh_iplb"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mailops.ovh_iplb-tests"
 REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "tests/unit/requirements.txt")
 RUNNERS = ("pytest>=8.0", "pytest-mock>=3.14", "pytest-xdist>=3.6")
 

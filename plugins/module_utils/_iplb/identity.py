@@ -37,8 +37,8 @@ def match(
 
     :raises InvalidInput: when an entry means several objects, or several entries one.
     """
-    pairs = _WAYS[resource.identity](resource, wanted, existing, family)
-    return [(entry, found) for entry, found in zip(wanted, pairs)]
+    found = _WAYS[resource.identity](resource, wanted, existing, family)
+    return list(zip(wanted, found))
 
 
 # By name

@@ -30,10 +30,11 @@ try:
     PARAMIKO_MISSING = False
     # Its threads log what the caller gets as an exception; without a handler that would land on the terminal.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    LOST: tuple[type[Exception], ...] = (EOFError, OSError, paramiko.SSHException)
 except ImportError:
     PARAMIKO_MISSING = True
+    LOST = (EOFError, OSError)
 
-LOST = (EOFError, OSError) if PARAMIKO_MISSING else (EOFError, OSError, paramiko.SSHException)
 # What a server calls an RSA key when it is asked to sign with it (RFC 8332).
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 UNANSWERED_KEEPALIVES = 3

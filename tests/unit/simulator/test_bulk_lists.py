@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,17 +17,17 @@ import pytest
 from .conftest import Service, eventually
 
 BULK = {"X-Pagination-Mode": "CachedObjectList-Pages", "X-Pagination-Size": "50000"}
-FRESH = {**BULK, "Pragma": "no-cache"}
+FRESH: Mapping[str, str] = MappingProxyType({**BULK, "Pragma": "no-cache"})
 
 
-def bulk(service: Service, path: str, *, headers: dict[str, str] = FRESH, **query: Any) -> list[Any]:
+def bulk(service: Service, path: str, *, headers: Mapping[str, str] = FRESH, **query: Any) -> list[Any]:
     found, elements = bulk_with_count(service, path, headers=headers, **query)
     assert elements == len(found)
     return found
 
 
 def bulk_with_count(
-    service: Service, path: str, *, headers: dict[str, str] = FRESH, **query: Any
+    service: Service, path: str, *, headers: Mapping[str, str] = FRESH, **query: Any
 ) -> tuple[list[Any], int]:
     service.client._session.headers.update(headers)
     try:

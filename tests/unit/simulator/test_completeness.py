@@ -230,7 +230,7 @@ def mistakes(value: Any, type_name: str, where: str) -> Iterator[str]:
     elif type_name.startswith("map"):
         if not isinstance(value, dict):
             yield f"{where} is not a map"
-    elif type(value) is not SIMPLE.get(type_name, str):
+    elif isinstance(value, bool) is not (type_name == "boolean") or not isinstance(value, SIMPLE.get(type_name, str)):
         yield f"{where} is {value!r}, not a {type_name}"
 
 

@@ -12,7 +12,12 @@ import json
 from importlib import import_module
 from typing import Any
 
+import pytest
 import requests
+from ansible.module_utils.common import warnings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import api as _api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import executor as _executor
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import refresher as _refresher
 
 from simulator.credentials import ACCESS_TOKEN
 from simulator.launcher import TIMEOUT, Running
@@ -23,6 +28,19 @@ Values = dict[str, Any]
 MODULES = "ansible_collections.mailops.ovh_iplb.plugins.modules"
 CREDENTIALS = ("application_key", "application_secret", "consumer_key")
 WRITES = ("POST", "PUT", "DELETE")
+
+
+def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pauses between two looks or attempts as short as a quick simulator's refreshes.
+
+    A module's process starts without warnings, and is not a controller's as this one is once a plugin was imported.
+    """
+    monkeypatch.setattr(_refresher, "POLL_FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(_executor, "LOOK_AGAIN_SECONDS", (0.01,))
+    monkeypatch.setattr(_api, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(warnings, "_global_warnings", type(warnings._global_warnings)())
+    with contextlib.suppress(ImportError):
+        monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
 
 class Service:

@@ -240,7 +240,7 @@ def test_a_milter_that_was_down_before_is_reported_and_fails_nothing(postfix: Pr
 
 def test_a_port_that_another_entry_serves_is_no_port_of_its_own(postfix: PrivatePostfix, plan: Plan) -> None:
     service = f"{free_port()}/inet"
-    add(postfix, "master.cf", f"127.0.0.1:{service.split('/')[0]} inet n - n - - smtpd\n")
+    add(postfix, "master.cf", f"127.0.0.1:{service.partition('/')[0]} inet n - n - - smtpd\n")
     with pytest.raises(PostfixError, match=rf"127\.0\.0\.1:{service} serves that port"):
         plan(Request(listeners=(Listener(service),)))
     with pytest.raises(PostfixError, match=r"would both listen on 127\.0\.0\.1 port"):

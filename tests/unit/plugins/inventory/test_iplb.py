@@ -207,6 +207,16 @@ def test_the_cache_holds_no_secret_and_keeps_load_balancers_apart(inventory: Inv
     assert "loadbalancer-another" in inventory.error(**cache_options(inventory))
 
 
+def test_the_cache_never_answers_for_other_credentials_or_another_api(inventory: Inventory) -> None:
+    inventory.server(inventory.farm(), "192.0.2.11")
+    inventory.load(**cache_options(inventory))
+    for name, other in (("OVH_CONSUMER_KEY", "of-somebody-else"), ("OVH_ENDPOINT", "http://127.0.0.1:9/1.0")):
+        mine = inventory.environment[name]
+        inventory.environment[name] = other
+        assert "192.0.2.11" not in inventory.error(**cache_options(inventory), retries=0)
+        inventory.environment[name] = mine
+
+
 def test_the_number_of_calls_is_bounded_by_what_there_is(inventory: Inventory) -> None:
     farm = inventory.farm()
     for number in range(11, 14):

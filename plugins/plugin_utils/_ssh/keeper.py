@@ -73,10 +73,10 @@ class SharedKeeper:
         return len(os.fsencode(self._path)) <= LONGEST_PATH
 
     def connect(self) -> socket.socket:
+        self._own_directory()
         connection = _dial(self._path)
         if connection is not None:
             return connection
-        self._own_directory()
         with _lock(self._path.with_suffix(".lock")):
             # Another task may have been faster.
             connection = _dial(self._path)
@@ -89,6 +89,9 @@ class SharedKeeper:
 
     def stop(self) -> None:
         """End every connection of this playbook to this user of this host, whatever else it depends on."""
+        if not self._directory.exists():
+            return
+        self._own_directory()
         for path in self._directory.glob(f"{self._path.stem.partition('-')[0]}-*.sock"):
             connection = _dial(path)
             if connection is not None:
@@ -96,7 +99,8 @@ class SharedKeeper:
                     ask(connection, "stop")
 
     def _own_directory(self) -> None:
-        """Whoever can connect to the socket can do what the user can do on the host."""
+        """Whoever can connect to a socket there can do what the user can do on the host, and whoever can put one there
+        gets to hear what the host should."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self._directory.stat()

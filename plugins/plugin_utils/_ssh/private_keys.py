@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import typing as t
@@ -14,12 +15,10 @@ from pathlib import Path
 from .errors import FAILED, SshError
 from .settings import Credentials
 
-try:
+with contextlib.suppress(ImportError):
     import paramiko
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-except ImportError:
-    pass  # sign_in.py says so
 
 DEFAULT_NAMES = ("id_ed25519", "id_ecdsa", "id_rsa")
 CERTIFICATE = "-cert.pub"

@@ -12,12 +12,12 @@ import shlex
 import threading
 import typing as t
 
-from . import sign_in
+from . import library, sign_in
 from .errors import BUSY, FAILED, GONE, UNREACHABLE, SshError
 from .relay import CHUNK
 from .settings import Settings
 
-with contextlib.suppress(ImportError):  # sign_in.py says so
+with contextlib.suppress(ImportError):
     import paramiko
 
 # Answers that are on their way at a time while a file is read.
@@ -50,7 +50,7 @@ class Session:
             if pty:
                 channel.get_pty()
             channel.exec_command(command)
-        except sign_in.LOST as error:
+        except library.LOST as error:
             channel.close()
             raise SshError(UNREACHABLE, f"{self.settings.target} did not start the command: {error}") from None
         return channel
@@ -70,7 +70,7 @@ class Session:
             raise SshError(
                 BUSY, f"{self.settings.target} gives no further session on this connection: {error.text}"
             ) from None
-        except sign_in.LOST:
+        except library.LOST:
             self.close()
             raise SshError(GONE, f"the connection to {self.settings.target} was lost") from None
 
@@ -101,7 +101,7 @@ class Session:
     def _faults(self, what: str) -> t.Iterator[None]:
         try:
             yield
-        except sign_in.LOST as error:
+        except library.LOST as error:
             if not self.is_alive:
                 raise SshError(UNREACHABLE, f"{what}: the connection to {self.settings.target} was lost") from None
             reason = getattr(error, "strerror", None) or str(error) or "the transfer broke off"
@@ -118,7 +118,7 @@ class Session:
         try:
             channel.invoke_subsystem("sftp")
             return paramiko.SFTPClient(channel)
-        except sign_in.LOST:
+        except library.LOST:
             channel.close()
             if method == b"sftp" and self.is_alive:
                 raise SshError(

@@ -9,8 +9,8 @@ Nothing here asks anybody anything.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import logging
 import shlex
 import socket
 import subprocess
@@ -19,21 +19,13 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import private_keys
+from . import library, private_keys
 from .errors import FAILED, SIGN_IN, UNREACHABLE, SshError
 from .known_hosts import HostKey, Line, Policy, Verdict, judge, known_types, name_of, parse
 from .settings import Credentials, Hop, Settings
 
-try:
+with contextlib.suppress(ImportError):
     import paramiko
-
-    PARAMIKO_MISSING = False
-    # Its threads log what the caller gets as an exception; without a handler that would land on the terminal.
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    LOST: tuple[type[Exception], ...] = (EOFError, OSError, paramiko.SSHException)
-except ImportError:
-    PARAMIKO_MISSING = True
-    LOST = (EOFError, OSError)
 
 # What a server calls an RSA key when it is asked to sign with it (RFC 8332).
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
@@ -45,7 +37,7 @@ def sign_in(settings: Settings) -> list[paramiko.Transport]:
 
     :raises SshError: and leaves nothing open.
     """
-    if PARAMIKO_MISSING:
+    if library.MISSING:
         raise SshError(
             FAILED,
             f"the Python package paramiko is missing for {sys.executable}, which runs Ansible: "
@@ -80,7 +72,7 @@ def _stream(settings: Settings, hop: Hop, transports: list[paramiko.Transport]) 
             return transports[-1].open_channel(
                 "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=settings.timeout
             )
-        except LOST as error:
+        except library.LOST as error:
             raise SshError(UNREACHABLE, f"{hop} can not be reached from the jump host before it: {error}") from None
     if settings.proxy_command:
         return _start_proxy(settings.proxy_command, hop)
@@ -131,7 +123,7 @@ def _negotiate(transport: paramiko.Transport, hop: Hop, lines: list[Line], setti
     try:
         transport.start_client(timeout=settings.banner_timeout)
         transport.get_remote_server_key()
-    except LOST as error:
+    except library.LOST as error:
         reason = f": {error}" if str(error) else ""
         raise SshError(
             UNREACHABLE, f"{hop.host} port {hop.port} was reached, but did not agree on an SSH connection{reason}"
@@ -223,7 +215,7 @@ def _enter(transport: paramiko.Transport, hop: Hop, credentials: Credentials) ->
             allowed = list(error.allowed_types)
         except paramiko.AuthenticationException:
             continue
-        except LOST as error:
+        except library.LOST as error:
             raise SshError(UNREACHABLE, f"{hop}: the connection was lost while signing in: {error}") from None
 
 
@@ -232,7 +224,7 @@ def _allowed(transport: paramiko.Transport, hop: Hop) -> list[str]:
         return list(transport.auth_none(hop.user))
     except paramiko.BadAuthenticationType as error:
         return list(error.allowed_types)
-    except LOST as error:
+    except library.LOST as error:
         raise SshError(UNREACHABLE, f"{hop}: the connection was lost while signing in: {error}") from None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,14 @@ def keep_open(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+def control() -> Iterator[Path]:
+    """Where connections are kept. The name of a socket is short."""
+    with tempfile.TemporaryDirectory(prefix="mailops-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def connect(tmp_path: Path, control: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Make a connection for alice, who has one key and no agent unless options say otherwise. Checks no host key."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
@@ -79,7 +87,7 @@ def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect
             "private_key_file": str(server.world.path("ed25519")),
             "known_hosts": [str(tmp_path / "known_hosts")],
             "host_key_checking": False,
-            "control_path_dir": str(tmp_path / "cp"),
+            "control_path_dir": str(control / "cp"),
             "look_for_keys": False,
         }
         connection.set_options(direct={**defaults, **options})

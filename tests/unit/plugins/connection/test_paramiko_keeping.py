@@ -52,7 +52,7 @@ def test_tasks_of_a_playbook_share_a_connection(world: World, connect: Connect) 
         assert server.signed_in == 1
 
 
-def test_where_connections_are_not_kept_each_task_makes_one(world: World, connect: Connect, tmp_path: Path) -> None:
+def test_where_connections_are_not_kept_each_task_makes_one(world: World, connect: Connect, control: Path) -> None:
     with sshd.running(world) as server:
         for _time in range(2):
             connection = connect(server, keep_open=0)
@@ -60,7 +60,7 @@ def test_where_connections_are_not_kept_each_task_makes_one(world: World, connec
             say(connection)
             connection.close()
         assert server.signed_in == 2
-        assert not sockets(tmp_path)
+        assert not sockets(control)
         eventually(lambda: not server.sessions())
 
 
@@ -70,7 +70,7 @@ def test_tasks_that_start_at_a_time_sign_in_once(world: World, connect: Connect)
         assert server.signed_in == 1
 
 
-def test_another_user_or_another_way_is_another_connection(world: World, connect: Connect, tmp_path: Path) -> None:
+def test_another_user_or_another_way_is_another_connection(world: World, connect: Connect, control: Path) -> None:
     with sshd.running(world) as server:
         say(connect(server))
         say(connect(server, remote_user="bob"))
@@ -96,21 +96,21 @@ def test_a_reset_lets_others_finish(server: Sshd, connect: Connect) -> None:
         assert done.result() == (0, b"done\n", b"")
 
 
-def test_a_connection_that_nobody_uses_ends(world: World, connect: Connect, tmp_path: Path) -> None:
+def test_a_connection_that_nobody_uses_ends(world: World, connect: Connect, control: Path) -> None:
     with sshd.running(world) as server:
         say(connect(server, keep_open=1))
-        assert [path.suffix for path in sockets(tmp_path)].count(".sock") == 1
-        eventually(lambda: not server.sessions() and not sockets(tmp_path))
+        assert [path.suffix for path in sockets(control)].count(".sock") == 1
+        eventually(lambda: not server.sessions() and not sockets(control))
 
 
-def test_a_connection_ends_with_the_playbook(world: World, connect: Connect, tmp_path: Path) -> None:
+def test_a_connection_ends_with_the_playbook(world: World, connect: Connect, control: Path) -> None:
     with sshd.running(world) as server, subprocess.Popen(["sleep", "60"]) as playbook:
         connection = connect(server)
         connection._playbook = playbook.pid
         say(connection)
         playbook.terminate()
         playbook.wait()
-        eventually(lambda: not server.sessions() and not sockets(tmp_path))
+        eventually(lambda: not server.sessions() and not sockets(control))
 
 
 def test_a_command_ends_with_its_task(server: Sshd, connect: Connect) -> None:
@@ -132,11 +132,11 @@ def _processes() -> str:
     return subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout
 
 
-def test_a_keeper_that_was_killed_is_replaced(world: World, connect: Connect, tmp_path: Path) -> None:
+def test_a_keeper_that_was_killed_is_replaced(world: World, connect: Connect, control: Path) -> None:
     with sshd.running(world) as server:
         connection = connect(server)
         say(connection)
-        socket = next(path for path in sockets(tmp_path) if path.suffix == ".sock")
+        socket = next(path for path in sockets(control) if path.suffix == ".sock")
         os.kill(_listener(socket), signal.SIGKILL)
         say(connection)
         assert server.signed_in == 2
@@ -161,17 +161,21 @@ def test_a_host_that_allows_one_session_serves_two_tasks(world: World, connect: 
         assert busy.result()[1] == b"done\n"
 
 
-def test_only_the_user_can_use_what_is_kept(server: Sshd, connect: Connect, tmp_path: Path) -> None:
+def test_only_the_user_can_use_what_is_kept(server: Sshd, connect: Connect, control: Path) -> None:
     say(connect(server))
-    assert (tmp_path / "cp").stat().st_mode & 0o777 == 0o700
-    assert all(path.stat().st_mode & 0o077 == 0 for path in sockets(tmp_path) if path.suffix == ".sock")
+    assert (control / "cp").stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in sockets(control) if path.suffix == ".sock")
 
 
-def test_a_directory_that_others_can_write_to_is_refused(server: Sshd, connect: Connect, tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir()
-    (tmp_path / "open").chmod(0o777)
-    with pytest.raises(AnsibleError, match=r"control_path_dir .* can be written by others"):
-        say(connect(server, control_path_dir=str(tmp_path / "open")))
+def test_a_directory_that_others_can_write_to_is_refused(server: Sshd, connect: Connect, control: Path) -> None:
+    """Also where a connection is kept already: somebody else may have put what looks like it there."""
+    say(connect(server))
+    (control / "cp").chmod(0o777)
+    try:
+        with pytest.raises(AnsibleError, match=r"control_path_dir .* can be written by others"):
+            say(connect(server))
+    finally:
+        (control / "cp").chmod(0o700)
 
 
 def test_a_path_too_long_for_a_socket_costs_only_time(server: Sshd, connect: Connect, tmp_path: Path) -> None:

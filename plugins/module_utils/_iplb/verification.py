@@ -30,9 +30,16 @@ def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     touched = {(item.resource.kind, item.protocol, item.id) for item in plan.operations if item.action != "create"}
     every = [item for items in snapshot.objects.values() for item in items]
     due = [item for item in every if (item.resource.kind, *item.identity) in touched]
-    rest = [item for item in every if (item.resource.kind, *item.identity) not in touched]
+    about = _spoken_of(plan)
+    rest = [item for item in every if (item.resource.kind, *item.identity) in about - touched]
     due += _sample(rest)
     return _lists_are_whole(plan.absences, snapshot, reader) and _are_as_read(due, reader)
+
+
+def _spoken_of(plan: Plan) -> set[tuple[str, str, int | None]]:
+    """What the task names, and the children of that: of these a few are looked at, whatever else the service has."""
+    named = {end.ref for end in plan.ends if end.named}
+    return {(end.resource.kind, end.protocol, end.id) for end in plan.ends if end.named or end.parent in named}
 
 
 def sample_agrees(

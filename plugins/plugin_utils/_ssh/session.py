@@ -22,6 +22,7 @@ with contextlib.suppress(ImportError):
 
 # Answers that are on their way at a time while a file is read.
 READ_AHEAD = 64
+AFTERMATH = 1.0  # seconds
 
 
 class Session:
@@ -102,6 +103,9 @@ class Session:
         try:
             yield
         except library.LOST as error:
+            if not getattr(error, "strerror", None):
+                # No answer of the host's. Where the connection ends, that is noticed a moment after its channels.
+                self._transports[-1].join(AFTERMATH)
             if not self.is_alive:
                 raise SshError(UNREACHABLE, f"{what}: the connection to {self.settings.target} was lost") from None
             reason = getattr(error, "strerror", None) or str(error) or "the transfer broke off"

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import guard_host, host
 from ansible_collections.mailops.ovh_iplb.plugins.modules import port_guard
+
+from unit.plugins.modules.arguments import module_arguments
 
 TOOLS = [name for name in ("ip", "nft", "ss") if shutil.which(name, path=host.PATH) is None]
 REASON = "needs root" if os.geteuid() else f"needs {', '.join(TOOLS)}" if TOOLS else ""
@@ -136,7 +137,7 @@ class Host:
 
     def task(self, check: bool = False, **options: Any) -> dict[str, Any]:
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args(arguments), pytest.raises(SystemExit), captured() as output:
+        with module_arguments(arguments), pytest.raises(SystemExit), captured() as output:
             port_guard.main()
         result: dict[str, Any] = json.loads(output[0])
         return result

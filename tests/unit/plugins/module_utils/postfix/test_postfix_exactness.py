@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     Entry,
@@ -27,6 +26,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.transact
 from ansible_collections.mailops.ovh_iplb.plugins.modules import postfix_config
 
 from unit.plugins.module_utils.postfix.postfix_instance import PARTNER, PrivatePostfix, is_possible, private_postfix
+from unit.plugins.modules.arguments import module_arguments
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_possible(), reason="needs root and Postfix")]
 
@@ -223,7 +223,7 @@ def test_a_name_in_latin_1_does_not_hide_what_was_done(
     text = postfix.file("main.cf").read_text() + "mail_name = \udce9t\udce9\nsmtp_sasl_password_maps = secret"
     write(postfix, "main.cf", text)
     options = {"config_directory": postfix.directory, "apply": "none", "parameters": {"mail_name": "plain"}}
-    with patch_module_args({**options, "_ansible_diff": True}), pytest.raises(SystemExit):
+    with module_arguments({**options, "_ansible_diff": True}), pytest.raises(SystemExit):
         postfix_config.main()
     output = capsys.readouterr().out
     result = json.loads(output)

@@ -99,6 +99,11 @@ class Desired:
         children = [child for item in self.objects if item.reference for child in item.children or ()]
         return children[0].values.get("address") if len(children) == len(self.objects) == 1 else None
 
+    def secrets(self) -> set[str]:
+        """Every value that must not be shown."""
+        fields = [(item, known) for item in self.objects for known in item.resource.fields if known.secret]
+        return {str(item.values[known.name]) for item, known in fields if item.values.get(known.name)}
+
     def purges(self, resource: Resource, protocol: str) -> bool:
         """Whether objects of this kind that no entry names are to go; a protocol counts only for what has one."""
         return resource.kind in self.purge and (protocol in self.purge_protocols or protocol not in PROTOCOLS)
@@ -109,7 +114,7 @@ class Desired:
         for item in self.objects:
             kinds[item.resource.kind].add(item.protocol)
             for reference in item.resource.references:
-                if item.writes(reference):
+                if item.writes(reference) or item.replace:
                     kinds[reference.kind].add(protocol_of(reference, item.protocol))
             if item.may_go:
                 _add_referrers(kinds, item.resource, {item.protocol})

@@ -104,7 +104,7 @@ class FreeCertificate:
             return found
         try:
             body = {"fqdn": sorted(self._wanted.names)}
-            self._follow(self._api.post(f"{self._reader.root}/freeCertificate", body)["id"], deadline)
+            self._follow(self._api.post(f"{self._reader.root}/freeCertificate", body, "id")["id"], deadline)
         except LostAnswer:
             for task in self._running():
                 self._follow(task, deadline)
@@ -113,7 +113,9 @@ class FreeCertificate:
     def _running(self) -> list[int]:
         path = f"{self._reader.root}/task"
         return [
-            task for status in ("todo", "doing") for task in self._api.get(path, action=ORDER_ACTION, status=status)
+            task
+            for status in ("todo", "doing")
+            for task in self._api.get_list(path, action=ORDER_ACTION, status=status)
         ]
 
     def _follow(self, identifier: int, deadline: Deadline) -> None:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
@@ -29,8 +29,7 @@ class Operation:
 
     ``before`` and ``after`` are for people: only the fields that change, what they refer to by name. ``values`` is what
     is sent, by field name; a Ref in it stands for the id of that object. ``known_ids`` are the ids that existed before,
-    so that a creation whose answer was lost can be told from what was there, and ``previous`` what an update takes
-    away, to be sent to undo it. ``phase`` counts the refreshes that come
+    so that a creation whose answer was lost can be told from what was there. ``phase`` counts the refreshes that come
     before it: what it takes away must not be live any more.
     """
 
@@ -44,7 +43,6 @@ class Operation:
     values: Values = field(default_factory=dict)
     id: int | None = None
     parent: Ref | None = None
-    previous: Values = field(default_factory=dict)
     known_ids: frozenset[int] = frozenset()
     phase: int = 0
 
@@ -52,10 +50,6 @@ class Operation:
     def stage(self) -> tuple[int, bool, str]:
         """Operations of one stage do not depend on each other."""
         return self.phase, self.action == "delete", self.resource.kind
-
-    def leads_to(self, refs: t.Collection[Ref]) -> bool:
-        """Whether the write makes its object refer to one of these."""
-        return any(ref in refs for ref in _refs_in(self.values))
 
     def report(self, identifier: int | None = None) -> Values:
         """The operation as it stands in a module's result."""
@@ -69,25 +63,6 @@ class Operation:
             "after": self.after,
             "zones": list(self.zones),
         }
-
-
-def _refs_in(value: t.Any) -> t.Iterator[Ref]:
-    if isinstance(value, Ref):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _refs_in(item)
-
-
-def undone(operation: Operation) -> Operation:
-    """The update that takes an update back."""
-    return replace(
-        operation,
-        before=operation.after,
-        after=operation.before,
-        values=operation.previous,
-        previous=operation.values,
-    )
 
 
 @dataclass(frozen=True)
@@ -163,14 +138,14 @@ class Absence(t.NamedTuple):
 class Plan:
     """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be.
 
-    ``successors`` take the place of what goes in a later phase, and must be healthy before it does. ``notices`` are for
-    the operator. ``aside`` is what is written beside the operations.
+    ``successors`` are old and new of what takes the place of another, and must be healthy before that goes. ``notices``
+    are for the operator. ``aside`` is what is written beside the operations.
     """
 
     operations: list[Operation]
     zones: frozenset[str]
     ends: list[End]
-    successors: list[Ref] = field(default_factory=list)
+    successors: list[tuple[Ref, Ref]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     absences: set[Absence] = field(default_factory=set)
     aside: Change | None = None

@@ -92,7 +92,7 @@ class _Planner:
             self._in + gone + self._later,
             frozenset(self._zones),
             self._ends,
-            list(self._successors.values()),
+            [(Ref(*old[:2], "", old[2]), new) for old, new in self._successors.items()],
             self._notices,
             self._absences,
         )
@@ -128,7 +128,8 @@ class _Planner:
     def _succeed(self, replaced: Replacement, end: End) -> Observed | None:
         """Lead whatever leads to the old object to the new one, and let the old one go once that is live."""
         old = replaced.old
-        self._successors[old.resource.kind, old.protocol, old.id] = end.ref
+        for item in (old, *replaced.others):
+            self._successors[item.resource.kind, item.protocol, item.id] = end.ref
         if replaced.stays:
             key = key_of(old.resource, old.protocol, old.values)
             self._notices.append(f"{old.resource.kind} {key} ({old.id}) stays beside the new one: {replaced.stays}")
@@ -264,7 +265,6 @@ class _Planner:
                 changes,
                 id=found.id,
                 parent=after.parent,
-                previous={name: found.values.get(name) for name in changes},
             )
         )
 
@@ -330,7 +330,7 @@ class _Planner:
         self._zones.update(end.zones)
         for other, _reference in referrers(found.resource.kind):
             for protocol in other.protocols:
-                if protocol == found.protocol or found.protocol not in other.protocols:
+                if protocol == found.protocol or protocol not in found.resource.protocols:
                     self._note_absence(other, protocol)
         if child and not child.cascades:
             self._note_absence(child, found.protocol, found.id)

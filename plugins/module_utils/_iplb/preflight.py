@@ -16,14 +16,17 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules import (
     cleartext_logins,
     deployment_gaps,
+    ends_after,
     login_farms,
     port_clashes,
+    takes_logins_by_tls,
     too_many,
+    touches_logins,
     unsafe_drains,
     unwatchable,
     vrack_gaps,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, ROUTE, SERVER
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, ROUTE, SERVER
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import peers_of
@@ -52,10 +55,10 @@ class Preflight:
         if self._options["require_healthy_peers"]:
             self._check_drains(plan, snapshot)
         self._check_successors(plan)
+        if zones or touches_logins(plan):
+            self._reader.add_what_is_deployed(snapshot)
         self._check_vrack(plan, snapshot)
         self._check_limits(plan, snapshot)
-        if zones:
-            self._reader.add_what_is_deployed(snapshot)
         self._check_logins(plan, snapshot)
         if zones:
             check_deployable(plan, snapshot)
@@ -81,6 +84,8 @@ class Preflight:
     def _check_logins(self, plan: Plan, snapshot: Snapshot) -> None:
         if self._options["allow_cleartext_behind_tls"]:
             return
+        if any(takes_logins_by_tls(end) for end in ends_after(plan, snapshot, FRONTEND)):
+            self._reader.add(snapshot, ROUTE, ROUTE.protocols)
         snapshot.of(SERVER).extend(self._reader.servers(login_farms(plan, snapshot)))
         cleartext = cleartext_logins(plan, snapshot)
         if cleartext:
@@ -111,7 +116,8 @@ class Preflight:
 
     def _check_successors(self, plan: Plan) -> None:
         if any(operation.phase for operation in plan.operations):
-            watched = [end for end in plan.of(FARM) if end.ref in plan.successors]
+            successors = [new for _old, new in plan.successors]
+            watched = [end for end in plan.of(FARM) if end.ref in successors]
             blind = [key for farm in watched for key in unwatchable(plan, [farm])]
             if blind:
                 raise InvalidInput(

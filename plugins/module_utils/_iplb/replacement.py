@@ -18,6 +18,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired imp
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.identity import Pair
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.material import Material, read_material
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Operation, Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import with_held
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
 
@@ -26,10 +28,14 @@ CUSTOM = "custom"  # the type of a certificate that a user uploaded; others are 
 
 @dataclass(frozen=True)
 class Replacement:
-    """``old`` makes room for what an entry declares; ``stays`` is why it can not go, or empty."""
+    """``old`` makes room for what an entry declares; ``stays`` is why it can not go, or empty.
+
+    What leads to ``others`` is led to the new one too, and they stay.
+    """
 
     old: Observed
     stays: str = ""
+    others: tuple[Observed, ...] = ()
 
 
 Found = dict[int, Replacement]  # by the place of the entry
@@ -60,9 +66,9 @@ def _renewals(pairs: t.Sequence[Pair], existing: t.Sequence[Observed]) -> Found:
             continue
         material = read_material(wanted.values["certificate"], wanted.where)
         newest = max(olds, key=lambda item: (expiry_of(item) is not None, expiry_of(item), item.id))
-        if current is None:
-            _check_later(wanted, material, newest)
-        found[place] = Replacement(newest, _why_it_stays(olds, newest, material))
+        _check_later(wanted, material, newest)
+        others = tuple(item for item in olds if item is not newest)
+        found[place] = Replacement(newest, _why_it_stays(olds, newest, material), others)
     return found
 
 
@@ -174,3 +180,29 @@ def copy_of(resource: Resource, parent: DesiredObject, child: Observed) -> Desir
     """An entry that says all that an object is."""
     values = {name: value for name, value in child.values.items() if value is not None}
     return DesiredObject(resource, f"{parent.where}, {resource.kind} {child.id}", child.protocol, values)
+
+
+def way_back(plan: Plan, kind: str) -> list[Operation]:
+    """The updates that lead whatever leads to a successor of this kind to what it was to replace."""
+    back = []
+    for old, new in plan.successors:
+        for end in plan.ends:
+            for reference in end.resource.references:
+                if new.kind == kind and end.references[reference.field] == new:
+                    values = with_held(reference, end.values, old)
+                    name = reference.within or reference.field
+                    back.append(
+                        Operation(
+                            "update",
+                            end.resource,
+                            end.protocol,
+                            end.key,
+                            end.zones,
+                            {reference.option: new.key},
+                            {reference.option: str(old.id)},
+                            {name: values[name]},
+                            id=end.id,
+                            parent=end.parent,
+                        )
+                    )
+    return back

@@ -147,28 +147,62 @@ def cleartext_logins(plan: Plan, snapshot: Snapshot) -> list[str]:
     The API knows nothing of logins: what tells them is the port, of submission, IMAP or POP. A frontend of these with
     ``ssl`` ends TLS, and only a server with ``ssl`` is spoken to by TLS again.
     """
-    found = []
+    found = set()
     for frontend in ends_after(plan, snapshot, FRONTEND):
-        farm = frontend.references["default_farm_id"]
-        if farm and _takes_logins_by_tls(frontend):
-            whole = _is_made_so(plan, FRONTEND, frontend.ref, ("ssl", "port", "default_farm", "disabled"))
-            found += [
+        if not takes_logins_by_tls(frontend):
+            continue
+        made = _is_made_so(plan, FRONTEND, frontend.ref, ("ssl", "port", "default_farm", "disabled"))
+        for farm, leader in _farms_behind(frontend, plan, snapshot):
+            whole = made or (leader is not None and _is_made_so(plan, ROUTE, leader, ("frontend", "action")))
+            found |= {
                 f"{server.key} behind frontend {frontend.key}"
                 for server in _servers_of(farm, plan, snapshot)
                 if not server.values.get("ssl")
                 if whole or _is_made_so(plan, SERVER, server.ref, ("ssl", "status"))
-            ]
+            }
     return sorted(found)
+
+
+def touches_logins(plan: Plan) -> bool:
+    """Whether the plan can have a part in how logins travel, also where it is only staged."""
+    return any(
+        item.action != "delete"
+        and not item.after.keys().isdisjoint(("ssl", "status", "port", "default_farm", "action"))
+        for item in plan.operations
+        if item.resource in (SERVER, FRONTEND, ROUTE)
+    )
 
 
 def login_farms(plan: Plan, snapshot: Snapshot) -> list[tuple[str, int]]:
     """The farms (protocol, id) that the rule about logins is about, and none of whose servers was read."""
-    farms = [item.references["default_farm_id"] for item in plan.of(FRONTEND) if _takes_logins_by_tls(item)]
-    unread = {(farm.protocol, farm.id) for farm in farms if farm and not _servers_of(farm, plan, snapshot)}
+    farms = [
+        farm
+        for frontend in ends_after(plan, snapshot, FRONTEND)
+        if takes_logins_by_tls(frontend) and _has_a_part(frontend, plan)
+        for farm, _route in _farms_behind(frontend, plan, snapshot)
+    ]
+    unread = {(farm.protocol, farm.id) for farm in farms if not _servers_of(farm, plan, snapshot)}
     return sorted((protocol, identifier) for protocol, identifier in unread if identifier)
 
 
-def _takes_logins_by_tls(frontend: End) -> bool:
+def _has_a_part(frontend: End, plan: Plan) -> bool:
+    return frontend in plan.of(FRONTEND) or any(
+        _is_same(ref, frontend.ref) for route in plan.of(ROUTE) for ref in [route.references["frontend_id"]] if ref
+    )
+
+
+def _farms_behind(frontend: End, plan: Plan, snapshot: Snapshot) -> list[tuple[Ref, Ref | None]]:
+    """Each farm that a frontend may lead to, with the route that leads there if it is not the default farm."""
+    default = frontend.references["default_farm_id"]
+    farms: list[tuple[Ref, Ref | None]] = [(default, None)] if default else []
+    for route in ends_after(plan, snapshot, ROUTE):
+        ref, farm = route.references["frontend_id"], route.references["target"]
+        if ref and farm and _is_same(ref, frontend.ref):
+            farms.append((farm, route.ref))
+    return farms
+
+
+def takes_logins_by_tls(frontend: End) -> bool:
     return bool(frontend.values.get("ssl") and not frontend.values.get("disabled")) and any(
         ports_overlap(frontend.values["port"], port) for port in LOGIN_PORTS
     )

@@ -28,12 +28,12 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import
     End,
     Operation,
     Plan,
-    undone,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.preflight import Preflight, check_deployable
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held, plain, with_held
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import way_back
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     CERTIFICATE,
     FARM,
@@ -64,7 +64,10 @@ def run(module: NullAwareModule, desired_from: t.Callable[[Values], Desired]) ->
     """
     result: Values = {"changed": False}
     try:
-        _Run(module, desired_from(module.written), result).run()
+        desired = desired_from(module.written)
+        # As they are sent: Ansible knows them as they were written, or not at all where they come from a file.
+        module.no_log_values.update(desired.secrets())
+        _Run(module, desired, result).run()
     except IplbError as error:
         fail(module, error, result)
     module.exit_json(**result)
@@ -164,6 +167,8 @@ class _Run:
             self._go_on(snapshot, plan, stack.close)
 
     def _go_on(self, snapshot: Snapshot, plan: Plan, end_turn: t.Callable[[], None] = lambda: None) -> None:
+        for notice in plan.notices:
+            self._module.warn(notice)
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         zones = self._zones_to_refresh(plan, foreign)
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
@@ -195,8 +200,6 @@ class _Run:
 
     def _plan(self, snapshot: Snapshot) -> Plan:
         plan = make_plan(self._desired, snapshot)
-        for notice in plan.notices:
-            self._module.warn(notice)
         if not (self._options["refresh"] and self._options["wait"]):
             # What makes room must not go before its successor is live, which this run will not see.
             plan.operations = [operation for operation in plan.operations if operation.phase == 0]
@@ -244,9 +247,11 @@ class _Run:
         self._write_aside(self._aside.leave, plan.aside, executor)
         end_turn()  # refreshes wait for each other, and what is still to be written creates nothing
         self._make_live(plan, snapshot, zones, executor, refresher)
+        if later:
+            self._reader.lists.distrust()  # right after our own writes a cached list is the least to rely on
         for operations in later:
             self._prove_successors(plan, executor, refresher, snapshot)
-            free = [operation for operation in operations if not self._is_still_named(operation)]
+            free = self._free(operations)
             self._write(free, executor)
             reached = {zone for operation in free for zone in operation.zones}
             self._make_live(plan, snapshot, reached, executor, refresher)
@@ -257,20 +262,34 @@ class _Run:
 
     def _prove_successors(self, plan: Plan, executor: Executor, refresher: Refresher, snapshot: Snapshot) -> None:
         """Wait for the health of farms that take the place of others; if one does not come up, all is led back."""
-        farms = [(ref.protocol, executor.id_of(ref)) for ref in plan.successors if ref.kind == FARM.kind]
+        farms = sorted({(new.protocol, executor.id_of(new)) for _old, new in plan.successors if new.kind == FARM.kind})
         try:
             if farms:
                 refresher.wait_for_healthy(farms)
         except NotHealthy as error:
-            led = [item for item in plan.operations if item.action == "update" and item.leads_to(plan.successors)]
-            back = [undone(item) for item in led]
+            back = way_back(plan, FARM.kind)
             executor.run(back)
             refresher.refresh({zone for item in back for zone in item.zones}, snapshot.zones, wait=True)
+            led = ", ".join(f"{item.resource.kind} {item.key}" for item in back) or "Nothing"
             raise NotHealthy(
-                f"{error.message} What led to the farm that was to be replaced leads to it again, and that is live. "
-                "The new farm is there and serves nobody: correct it and run again, or delete it",
+                f"{error.message} {led} led to the new farm: to the one that was to be replaced again, and that is "
+                "live. The new farm is there and serves nobody: correct it and run again, or delete it",
                 **error.details,
             ) from None
+
+    def _free(self, operations: t.Sequence[Operation]) -> list[Operation]:
+        """What may go: what nothing leads to any more, and the children of that alone."""
+        stays = {
+            (item.resource.kind, item.protocol, item.id)
+            for item in operations
+            if not item.parent and self._is_still_named(item)
+        }
+        return [
+            item
+            for item in operations
+            if (item.resource.kind, item.protocol, item.id) not in stays
+            and not (item.parent and (item.parent.kind, item.parent.protocol, item.parent.id) in stays)
+        ]
 
     def _is_still_named(self, operation: Operation) -> bool:
         """Whether anything leads to what is to go, on a fresh read: somebody may have changed that meanwhile."""

@@ -45,7 +45,7 @@ def _fields_of(service: Values) -> Values:
 
 def _alerts_of(api: Api, reader: Reader, zones: t.Sequence[str]) -> Values:
     answers = api.get_many([f"{reader.root}/quota/{segment(zone)}" for zone in zones])
-    return {zone: answer[ALERT.api] for zone, answer in zip(zones, answers)}
+    return {zone: answer.get(ALERT.api) for zone, answer in zip(zones, answers)}
 
 
 class Service:
@@ -142,8 +142,8 @@ class Service:
         return name if state in IN_A_VRACK else None
 
     def _read_vrack(self) -> tuple[str, str | None]:
-        answer = self._api.get(f"{self._reader.root}/vrack/status")
-        self._vrack = answer["state"], answer["vrackName"]
+        answer = self._api.get_object(f"{self._reader.root}/vrack/status", "state")
+        self._vrack = answer["state"], answer.get("vrackName")
         return self._vrack
 
     def _move(self, wanted: str | None) -> None:

@@ -62,7 +62,8 @@ class Observed:
 class Snapshot:
     """What was read of a service. ``zones`` are its subscribed zones, ``pending`` the changes waiting in each zone.
 
-    ``read`` are the kinds and protocols of which every object is there.
+    ``read`` are the kinds and protocols of which every object is there, and ``filtered`` the kinds, protocols and
+    parents of which only some were asked for.
     """
 
     service_name: str
@@ -71,6 +72,7 @@ class Snapshot:
     pending: dict[str, int] = field(default_factory=dict)
     objects: dict[str, list[Observed]] = field(default_factory=dict)
     read: set[tuple[str, str]] = field(default_factory=set)
+    filtered: set[tuple[str, str, int | None]] = field(default_factory=set)
 
     def of(self, resource: Resource) -> list[Observed]:
         return self.objects.setdefault(resource.kind, [])
@@ -146,6 +148,8 @@ class Reader:
             owners = [item.identity for item in parents]
             found = self.read(child, owners, {"address": scope.address}) if scope.address else []
             # A filtered list that is empty proves nothing.
+            if found:
+                snapshot.filtered.update((child.kind, *owner) for owner in owners)
             snapshot.of(child).extend(found or self.children(child, owners))
 
     def add_what_is_deployed(self, snapshot: Snapshot) -> None:

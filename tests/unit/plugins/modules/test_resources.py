@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.material import fingerprint_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.preflight import Preflight
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
 
 from simulator.pki import Authority
 from simulator.state import GIVEN_CERTIFICATE
@@ -218,14 +220,63 @@ def test_a_certificate_that_expires_earlier_is_refused(web: Service) -> None:
     assert web.writes() == []
 
 
+def test_an_older_certificate_never_takes_over_from_a_newer_one(web: Service) -> None:
+    """Another host that still has the old file must not lead the frontends back to it."""
+    older = certificate("mail.example.com", "imap.example.com", days=30)
+    web.run("certificate", **older)
+    web.run("certificate", **certificate("mail.example.com", days=90))
+    newer = web.run("load_balancer_info", gather=["certificates"])["certificates"][-1]["certificate_id"]
+    web.run("frontend", display_name="tls", protocol="http", default_ssl_id=newer)
+    web.forget()
+    assert "expires on" in web.fail("certificate", **older)
+    assert web.writes() == []
+
+
+def test_what_names_any_older_certificate_of_the_name_is_led_to_the_new_one(web: Service) -> None:
+    web.run("certificate", **certificate("mail.example.com", days=20))
+    web.run("frontend", display_name="tls", protocol="http", default_ssl="mail")
+    by_hand = certificate("mail.example.com", days=40)
+    web.api("POST", "ssl", {"displayName": "mail", "certificate": by_hand["certificate"], "key": by_hand["key"]})
+    made = web.run("certificate", **certificate("mail.example.com", days=90))
+    new = made["certificates"][0]["certificate_id"]
+    assert {item["displayName"]: item["defaultSslId"] for item in web.staged("http/frontend")}["tls"] == new
+    assert len(uploaded(web)) == 3, "it can not be told which of them goes"
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_key_that_an_answer_of_the_api_repeats_is_not_shown(web: Service, tmp_path: Path, end: str) -> None:
+    task = certificate("mail.example.com")
+    secret = str(task.pop("key")).strip()
+    (tmp_path / "key.pem").write_text(secret + end)
+    for key in ({"key": secret + end}, {"key_file": str(tmp_path / "key.pem")}):
+        web.fault(method="POST", path=".*/ssl", status=400, body={"message": f"[key] {secret} is not valid"})
+        web.fail("certificate", **task, **key)
+        assert secret.splitlines()[1] not in web.output
+
+
+def test_a_farm_that_is_used_again_keeps_its_servers_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the new farm's health and the old one's end somebody may lead the frontend back."""
+    servers = [{"address": "192.0.2.11", "status": "active"}]
+    farm = {"display_name": "smtp", "zone": "gra", "port": 25, "servers": servers}
+    frontend = {"display_name": "smtp", "zone": "gra", "port": "25", "default_farm": "smtp"}
+    made = service.run("load_balancer", farms=[farm], frontends=[frontend])
+    old, path = made["farms"][0]["farm_id"], f"tcp/frontend/{made['frontends'][0]['frontend_id']}"
+
+    def led_back(refresher: Refresher, farms: object) -> None:
+        service.api("PUT", path, {"defaultFarmId": old})
+
+    monkeypatch.setattr(Refresher, "wait_for_healthy", led_back)
+    monkeypatch.setattr(Preflight, "_check_successors", lambda *_arguments: None)
+    service.run("farm", display_name="smtp", zone="all", replace=True)
+    assert len(service.api("GET", f"tcp/farm/{old}/server")) == 1
+
+
 def test_a_certificate_that_somebody_uses_meanwhile_stays(web: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between our read and our deletion another frontend may be led to the old certificate."""
     web.run("certificate", **certificate("mail.example.com", days=30))
     (old,) = uploaded(web)
     frontend = next(item for item in web.staged("http/frontend") if item["displayName"] == "web")
     path = f"http/frontend/{frontend['frontendId']}"
-    from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
-
     refresh = Refresher.refresh
 
     def meanwhile(refresher: Refresher, *arguments: object) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import way_back
 
 from unit.plugins.module_utils.iplb.engine import apply, carry_out, plan, summary
 from unit.plugins.module_utils.iplb.fake_api import FakeApi
@@ -97,3 +98,20 @@ def test_zones_that_no_frontend_can_bridge_are_refused(api: FakeApi) -> None:
         InvalidInput, match="frontend tcp/gra/smtp is in zone gra and can not lead to farm tcp/rbx/smtp"
     ):
         plan(api, farms=[{**EVERYWHERE, "zone": "rbx"}])
+
+
+def test_the_way_back_leads_to_the_old_farm_also_when_an_earlier_run_led_away(api: FakeApi) -> None:
+    made = plan(api, farms=[EVERYWHERE])
+    old = next(iter(api.of("farm")))
+    carry_out(api, Plan(made.phases()[0], made.zones, []))
+    resumed = plan(api, farms=[EVERYWHERE])
+    assert phases(resumed)[0][0][0] == "delete", "all that is left is to take the old one away"
+    carry_out(api, Plan(way_back(resumed, "farm"), made.zones, []))
+    assert [item["defaultFarmId"] for item in api.of("frontend").values()] == [old]
+
+
+def test_a_private_network_goes_along(api: FakeApi) -> None:
+    farm = next(iter(api.of("farm")))
+    api.of("farm")[farm]["vrackNetworkId"] = 2
+    apply(api, farms=[EVERYWHERE])
+    assert [item["vrackNetworkId"] for item in api.of("farm").values()] == [2]

@@ -73,7 +73,7 @@ def is_manifest(name: str) -> bool:
 @pytest.fixture(scope="session")
 def collections() -> Path:
     """A path with the collection awx.awx; kept in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailops.ovh_iplb" / PACKAGE
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailops.ovh_iplb-tests" / PACKAGE
     if not (cache / "ansible_collections/awx/awx/MANIFEST.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(cache), PACKAGE]

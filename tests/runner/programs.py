@@ -19,7 +19,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 def environment() -> Path:
     """The directory of the programs; kept in the user's cache, by requirements and Python."""
     key = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailops.ovh_iplb"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mailops.ovh_iplb-tests"
     directory = cache / f"programs-{key}"
     ready = directory / "ready"
     if not ready.exists():

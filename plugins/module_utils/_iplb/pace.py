@@ -21,6 +21,7 @@ import typing as t
 
 FAR_AHEAD_SECONDS = 600.0  # a slot later than this was booked by a clock that has been set back since
 FAR_AHEAD_CALLS = 200  # more than all forks of a controller make at once
+LOCK_POLL_SECONDS = 0.1
 DIRECTORY = "mailops.ovh_iplb"
 
 
@@ -101,15 +102,34 @@ def _is_private(directory: str) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: str) -> t.Iterator[int]:
+def locked(path: str, timeout: float | None = None) -> t.Iterator[int]:
+    """The file, which nobody else has meanwhile.
+
+    :raises TimeoutError: when somebody has it for longer than ``timeout`` seconds.
+    """
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         if os.fstat(file).st_uid != os.geteuid():
             raise OSError("the file is somebody else's")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file, timeout)
         yield file
     finally:
         os.close(file)
+
+
+def _lock(file: int, timeout: float | None) -> None:
+    if timeout is None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise TimeoutError from None
+            time.sleep(LOCK_POLL_SECONDS)
 
 
 def _read_time(file: int) -> float:

@@ -162,7 +162,7 @@ class _Run:
             self._go_on(snapshot, plan)
             return
         with contextlib.ExitStack() as stack:
-            if stack.enter_context(turn.taken()):
+            if stack.enter_context(turn.taken(self._options["wait_timeout"])):
                 snapshot, plan = self._read_and_plan()
             self._go_on(snapshot, plan, stack.close)
 

@@ -15,11 +15,16 @@ import hashlib
 import os
 import typing as t
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import IplbError
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.pace import (
     locked,
     private_directories,
     shared_file,
 )
+
+
+class TurnTaken(IplbError):
+    """Somebody else writes to the service, and goes on; nothing was written."""
 
 
 class Turn:
@@ -35,12 +40,23 @@ class Turn:
         self._seen = self._count()
 
     @contextlib.contextmanager
-    def taken(self) -> t.Iterator[bool]:
-        """Nobody else writes meanwhile; whether anybody did since this run began to read."""
+    def taken(self, timeout: float) -> t.Iterator[bool]:
+        """Nobody else writes meanwhile; whether anybody did since this run began to read.
+
+        :param timeout: seconds to wait for one who writes.
+        :raises TurnTaken: when that takes longer.
+        """
         with contextlib.ExitStack() as stack:
             file = None
-            with contextlib.suppress(OSError):
-                file = stack.enter_context(locked(self._path)) if self._path else None
+            try:
+                file = stack.enter_context(locked(self._path, timeout)) if self._path else None
+            except TimeoutError:
+                raise TurnTaken(
+                    f"another run on this machine is writing to this service, and was not done after {timeout:g} s; "
+                    "run again when it is, or raise wait_timeout"
+                ) from None
+            except OSError:
+                file = None
             if file is None:
                 yield False
                 return

@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from simulator.pki import self_signed
+
 from .conftest import SMTP
 from .driver import Lab, Play, await_result
 
@@ -207,6 +209,9 @@ def clean(scene: Scene) -> Scene:
     return scene
 
 
+# The load balancer verifies servers with it, so it has to be one.
+CHAIN = self_signed("backend.example.test").certificate
+
 # Batches of changes --------------------------------------------------------------------------------------------------
 
 Batch = Callable[[Scene], set[Named]]
@@ -219,7 +224,7 @@ def fields_by_hand(scene: Scene) -> set[Named]:
     probe = {"type": "tcp", "interval": 60, "port": 26}
     scene.put(scene.farm, balance="leastconn", stickiness="sourceIp", port=26, probe=probe)
     scene.put(scene.server(one), weight=7, backup=True, proxyProtocolVersion="v2", displayName="x", status="inactive")
-    scene.put(scene.server(two), weight=0, probe=False, onMarkedDown="shutdown-sessions", chain="PEM", ssl=True)
+    scene.put(scene.server(two), weight=0, probe=False, onMarkedDown="shutdown-sessions", chain=CHAIN, ssl=True)
     scene.put(scene.frontend, port="25,2525", allowedSource=["203.0.113.0/24"], disabled=True)
     scene.refresh()
     scene.postconf(one, "-e", "message_size_limit=1", "smtpd_banner=Microsoft ESMTP")

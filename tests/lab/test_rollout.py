@@ -208,7 +208,9 @@ def test_a_host_that_another_farm_sends_to_without_a_header_is_not_touched(farm:
 def test_a_farm_that_is_not_there_is_named(farm: Lab) -> None:
     refused = farm.play(ROLLOUT, "-e", "smtp_load_balancer_name=smpt")
     assert refused.status != 0
-    assert "There is no farm smpt in each zone" in " ".join(refused.output.split())
+    assert "There is no farm tcp/all/smpt. The playbook mailops.ovh_iplb.smtp makes it" in " ".join(
+        refused.output.split()
+    )
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -135,7 +135,7 @@ def is_safe_from_local(postfix_version: str) -> bool:
 
 def exposed(services: t.Sequence[Service], postfix_version: str, firewall: str) -> list[str]:
     """The listeners that any client could take down with a header of its own, for want of a firewall."""
-    if firewall != "none" or is_safe_from_local(postfix_version):
+    if firewall != "none" or not postfix_version or is_safe_from_local(postfix_version):
         return []
     return [service.listener for service in services if service.expects_header]
 

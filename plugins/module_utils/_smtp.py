@@ -275,6 +275,7 @@ def missed_expectations(
     mail_code: int | None = None,
     rcpt_code: int | None = None,
     accepted: bool | None = None,
+    tls: bool = False,
 ) -> list[str]:
     """In words, what a conversation was expected to bring and did not."""
     said = f"{transcript.banner.code} {transcript.banner.text}" if transcript.banner else "nothing"
@@ -294,6 +295,9 @@ def missed_expectations(
         if wanted is not None and (wrong or not answers):
             got = f"{wrong[0].code} {wrong[0].text}" if wrong else "no answer to it"
             missed.append(f"expected {wanted} for {what}, got {got}{because}")
+    if tls and transcript.banner and transcript.tls_version is None:
+        refused = [f", got {reply.code} {reply.text}" for reply in transcript.replies if reply.command == "STARTTLS"]
+        missed.append(f"expected TLS{''.join(refused)}{because}")
     if accepted is not None and transcript.accepted != accepted:
         last = transcript.replies[-2:-1] or transcript.replies
         got = f"{last[0].command} was answered {last[0].code} {last[0].text}" if last else f"got {said}"

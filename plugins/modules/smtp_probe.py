@@ -107,7 +107,8 @@ options:
     type: str
   expect_ehlo_code:
     description:
-      - The code that C(EHLO) must be answered with, for example V(250).
+      - The code that C(EHLO) must be answered with, for example V(250), and again after C(STARTTLS) where O(tls) asks
+        for it.
       - A server that gets a PROXY header which it does not expect greets with V(220), and takes the header for the
         first command.
     type: int
@@ -363,6 +364,7 @@ def probe(params: dict[str, Any], check_mode: bool) -> tuple[dict[str, Any], lis
             mail_code=params["expect_mail_code"],
             rcpt_code=params["expect_rcpt_code"],
             accepted=None if check_mode else params["expect_accepted"],
+            tls=params["tls"] != "none" and params["expect_ehlo_code"] is not None,
         )
         # A message that was taken is not sent a second time.
         if not missed or transcript.accepted or attempts > params["retries"]:

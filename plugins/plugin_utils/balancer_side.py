@@ -12,13 +12,28 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils.services import Service, Values, port_ranges
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils.services import (
+    SAID_ELSEWHERE,
+    VARIABLES,
+    Refused,
+    Service,
+    Values,
+    behind_the_back,
+    port_ranges,
+)
 
 Servers = t.Mapping[str, Values]
 
 
 def servers(services: t.Sequence[Service], address: str, options: t.Mapping[str, t.Any]) -> dict[str, Values]:
-    """A host's server in the farm of each service. ``options`` are the host's own, and win."""
+    """A host's server in the farm of each service. ``options`` are the host's own, and win.
+
+    :raises Refused: for an option of which Postfix would not know.
+    """
+    for key, option in SAID_ELSEWHERE["server_options"].items():
+        # The port of the one service may be another on this host.
+        if key in options and not (key == "port" and len(services) == 1):
+            raise Refused(f"smtp_load_balancer_server_options {behind_the_back(key, VARIABLES.get(option, option))}")
     return {service.name: {"address": address, **service.server, **options} for service in services}
 
 
@@ -59,6 +74,29 @@ def host_farms(services: t.Sequence[Service], host: Servers, status: str | None)
         for service in services
         if service.is_present
         for zone in service.zones
+    ]
+
+
+def host_status(services: t.Sequence[Service], host: Servers) -> list[Values]:
+    """The farms with the declared status of this one host's server, and nothing else of it."""
+    return [
+        _named(service, zone, servers=[_status(host[service.name], host[service.name]["status"])])
+        for service in services
+        if service.is_present
+        for zone in service.zones
+    ]
+
+
+def served(services: t.Sequence[Service], host: Servers, farms: t.Sequence[Values]) -> list[Service]:
+    """The services in whose farms this host is a server now."""
+    return [
+        service
+        for service in services
+        if any(
+            _is_of(service, farm) and server["address"] == host[service.name]["address"]
+            for farm in farms
+            for server in farm["servers"]
+        )
     ]
 
 
@@ -165,12 +203,12 @@ def confirmations(services: t.Sequence[Service], address: str) -> list[Values]:
 
 def _confirmation(service: Service, host: str) -> Values:
     port = port_ranges(service.port)[0][0]
-    shown = {"implicit": "TLS handshake, EHLO", "starttls": "EHLO, STARTTLS offered", "none": "EHLO"}[service.tls]
+    tls = "implicit" if service.frontend["ssl"] else service.tls
+    shown = {"implicit": "TLS handshake, EHLO", "starttls": "STARTTLS, TLS handshake, EHLO", "none": "EHLO"}[tls]
     return {
         "host": host,
         "port": port,
-        "tls": "implicit" if service.tls == "implicit" else "none",
-        "capabilities": ["STARTTLS"] if service.tls == "starttls" else [],
+        "tls": tls,
         "says": f"{service.name}, {host} port {port}: {shown}",
     }
 

@@ -85,6 +85,16 @@ DEFAULTS: Values = {
 OPTIONS = (*VARIABLES, "state", "probe")
 OF_POSTFIX = ("listener", "trusted_clients")
 OWN = ("name", "port", "listener", "server_port")  # no two services share them, so each says them itself
+# What Postfix, its firewall and the proof by SMTP follow is said where they read it, and nowhere else.
+SAID_ELSEWHERE: dict[str, dict[str, str]] = {
+    "farm_options": {"port": "server_port"},
+    "server_options": {
+        "address": "smtp_load_balancer_server_address",
+        "port": "server_port",
+        "proxy_protocol_version": "proxy_protocol_version",
+    },
+    "frontend_options": {"port": "port", "default_farm": "name"},
+}
 
 
 def read_services(load_balancer: t.Mapping[str, t.Any], postfix: t.Mapping[str, t.Any] | None = None) -> list[Service]:
@@ -128,6 +138,11 @@ def select(services: t.Sequence[Service], only: t.Sequence[str] | str | None) ->
     return [service for service in present if service.name in wanted]
 
 
+def others(services: t.Sequence[Service], only: t.Sequence[Service]) -> list[Service]:
+    """The services that a run over some is not about. What is absent is never run over by the one host."""
+    return [service for service in services if service not in only or not service.is_present]
+
+
 def listener_port(listener: str) -> int | None:
     """The port of a service of master.cf such as smtp/inet, 10025/inet or 192.0.2.11:submission/inet.
 
@@ -163,6 +178,9 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
         found = [part.get(name) or {} for part in ((common, values) if entry else (values,))]
         if not all(isinstance(part, t.Mapping) for part in found):
             refuse(name, "must be a dictionary")
+        for key, option in SAID_ELSEWHERE[name].items():
+            if any(key in part for part in found):
+                refuse(name, behind_the_back(key, option if entry else VARIABLES.get(option, option)))
         return {key: value for part in found for key, value in part.items()}
 
     state = values.get("state") or "present"
@@ -212,6 +230,10 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
     if service.is_present and _checks_without_tls(service):
         refuse("probe", "speaks no TLS to a service that begins with it, and would find all down: set force_ssl: true")
     return service
+
+
+def behind_the_back(key: str, option: str) -> str:
+    return f"can not have {key}, since Postfix and its firewall would not know of it: write it as {option}"
 
 
 def _tls(port: int, known_port: int | None, frontend_options: t.Mapping[str, t.Any]) -> str:

@@ -129,7 +129,7 @@ def tasks(play: Play) -> int:
 
 
 def test_every_service_is_confirmed_on_a_line_of_its_own(story: Story) -> None:
-    for line in ("smtp, {0} port 25: EHLO", "submission, {0} port 587: EHLO, STARTTLS offered"):
+    for line in ("smtp, {0} port 25: EHLO", "submission, {0} port 587: STARTTLS, TLS handshake, EHLO"):
         assert line.format(SERVICE_ADDRESS) in story.second.output
     assert f"submissions, {SERVICE_ADDRESS} port 465: TLS handshake, EHLO" in story.second.output
 

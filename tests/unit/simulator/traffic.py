@@ -55,6 +55,9 @@ class Web(ThreadingHTTPServer):
         self.address = f"{NETWORK}.{40 + number}"
         super().__init__((self.address, WEB), Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A health check may end with a reset, and that is no news."""
+
 
 @contextlib.contextmanager
 def web(number: int, context: ssl.SSLContext | None = None) -> Iterator[Web]:

@@ -143,9 +143,9 @@ def test_a_keeper_that_was_killed_is_replaced(world: World, connect: Connect, co
 
 
 def _listener(path: Path) -> int:
-    inode = next(
-        line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines() if line.endswith(str(path))
-    )
+    rows = (line.split() for line in Path("/proc/net/unix").read_text().splitlines())
+    # Its accepted connections bear the same path, without the flag __SO_ACCEPTCON.
+    inode = next(row[6] for row in rows if row[7:] == [str(path)] and row[3] == "00010000")
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended, or is nobody's business
             if f"socket:[{inode}]" in [os.readlink(process / "fd" / name) for name in os.listdir(process / "fd")]:

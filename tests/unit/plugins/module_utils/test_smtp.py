@@ -126,6 +126,15 @@ def test_a_message_is_taken() -> None:
     assert str(transcript.message_id).encode() in (envelope.original_content or b"")
 
 
+def test_tls_that_was_asked_for_and_not_had_is_missed() -> None:
+    with serving(Mailbox()) as port:
+        transcript = converse(Talk("127.0.0.1", port, tls="starttls"))
+    assert missed_expectations(transcript, ehlo_code=250) == []
+    (missed,) = missed_expectations(transcript, ehlo_code=250, tls=True)
+    assert "expected TLS" in missed
+    assert "STARTTLS" in missed
+
+
 def test_nothing_is_sent_when_a_recipient_is_refused() -> None:
     mailbox = Mailbox()
     with serving(mailbox) as port:

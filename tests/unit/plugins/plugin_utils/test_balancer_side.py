@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils import balancer_side
-from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils.services import Service, read_services
+from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils.services import Refused, Service, read_services
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,6 +193,32 @@ def test_servers_of_others_are_named() -> None:
     assert balancer_side.giving_up(services, hosts(services), existing, [])["others"] == ["192.0.2.99"]
 
 
+@pytest.mark.parametrize("option", ["proxy_protocol_version", "address", "port"])
+def test_a_host_changes_nothing_behind_the_back_of_its_postfix(option: str) -> None:
+    with pytest.raises(Refused, match=f"smtp_load_balancer_server_options can not have {option}"):
+        balancer_side.servers(declare(), "192.0.2.11", {option: None})
+
+
+def test_the_port_of_the_only_service_may_be_another_on_a_host() -> None:
+    services = declare(names=("smtp",))
+    assert balancer_side.servers(services, "192.0.2.11", {"port": 2525})["smtp"]["port"] == 2525
+
+
+def test_a_host_is_a_server_of_the_services_whose_farms_have_it() -> None:
+    services = declare(absent=("submission",))
+    host = hosts(services)[0]
+    farms = [farm("smtp", {"address": "192.0.2.12"}), farm("submission", {"address": "192.0.2.11"})]
+    assert balancer_side.served(services, host, farms) == [services[1]]
+    assert balancer_side.served(services, host, [farm("submission", {"address": "192.0.2.11"}, zone="gra")]) == []
+
+
+def test_a_host_comes_back_to_other_services_with_nothing_but_its_status() -> None:
+    services = declare(absent=("submission",))
+    back = balancer_side.host_status(services, hosts(services)[0])
+    assert [item["display_name"] for item in back] == ["smtp", "submissions"]
+    assert [item["servers"] for item in back] == [[{"address": "192.0.2.11", "port": None, "status": "active"}]] * 2
+
+
 @given(st.sets(st.sampled_from(sorted(NAMES))), st.sets(st.sampled_from(sorted(NAMES))), st.booleans(), st.booleans())
 def test_giving_up_always_leaves_something_that_can_be_deployed(
     given_up: set[str], there: set[str], others: bool, limited: bool
@@ -213,7 +240,7 @@ def test_giving_up_always_leaves_something_that_can_be_deployed(
 
 def test_every_service_is_spoken_to_in_its_own_way() -> None:
     asked = balancer_side.confirmations(declare(absent=("smtp",)), "198.51.100.25")
-    assert [(item["host"], item["port"], item["tls"], item["capabilities"]) for item in asked] == [
-        ("198.51.100.25", 587, "none", ["STARTTLS"]),
-        ("198.51.100.25", 465, "implicit", []),
+    assert [(item["host"], item["port"], item["tls"]) for item in asked] == [
+        ("198.51.100.25", 587, "starttls"),
+        ("198.51.100.25", 465, "implicit"),
     ]

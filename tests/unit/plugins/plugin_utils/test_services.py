@@ -13,6 +13,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils.services import (
     PORTS,
     Refused,
     listener_port,
+    others,
     port_ranges,
     read_services,
     select,
@@ -238,3 +239,38 @@ def test_every_name_is_that_of_the_hosts(name: str) -> None:
         lines = [line.partition("#")[0].split() for line in services]
     known = {word: int(line[1].partition("/")[0]) for line in lines if line for word in (line[0], *line[2:])}
     assert known.get(name, PORTS[name]) == PORTS[name]
+
+
+@pytest.mark.parametrize(
+    ("options", "instead"),
+    [
+        ({"server_options": {"proxy_protocol_version": None}}, "proxy_protocol_version"),
+        ({"server_options": {"port": 26}}, "server_port"),
+        ({"farm_options": {"port": 26}}, "server_port"),
+        ({"frontend_options": {"port": "26"}}, "port"),
+        ({"frontend_options": {"default_farm": "other"}}, "name"),
+    ],
+)
+def test_what_postfix_has_to_know_is_said_once(options: dict[str, Any], instead: str) -> None:
+    (kind, values) = next(iter(options.items()))
+    (key,) = values
+    with pytest.raises(Refused, match=f"submissions: {kind} can not have {key}, .*write it as {instead}$"):
+        read_services({"services": [{**SUBMISSIONS, **options}]})
+    if kind != "server_options":  # a host's own are judged where its servers are made
+        with pytest.raises(Refused, match=f"smtp_load_balancer_{kind} can not have {key}"):
+            read_services({kind: values})
+
+
+def test_a_run_over_some_services_is_not_about_the_others_nor_about_what_is_absent() -> None:
+    services = read_services({"services": [SUBMISSIONS, {**SUBMISSIONS, "name": "a", "port": 1, "listener": "1/inet"}]})
+    gone = read_services(
+        {
+            "services": [
+                {**SUBMISSIONS, "state": "absent"},
+                {**SUBMISSIONS, "name": "a", "port": 1, "listener": "1/inet"},
+            ]
+        }
+    )
+    assert others(services, services[:1]) == services[1:]
+    assert others(services, services) == []
+    assert others(gone, gone) == gone[:1]

@@ -240,6 +240,23 @@ def test_a_postfix_that_fails_is_put_back(farm: Lab) -> None:
     assert "backend2" not in refused.changed
 
 
+@pytest.mark.usefixtures("story", "unchanged")
+def test_a_host_whose_firewall_fails_after_postfix_changed_stays_out_until_the_next_run(farm: Lab) -> None:
+    """The load balancer would send headers again to a Postfix that has forgotten them."""
+    table = "/etc/mailops-ovh-iplb.nft"
+    require(farm.play(ROLLOUT, "--limit", "backend1"))
+    farm.shell("backend1", f"mount --bind {table} {table}")
+    try:
+        failed = farm.play(ROLLOUT, "--limit", "backend1", *proxy(None))
+    finally:
+        farm.shell("backend1", f"umount {table}")
+    assert failed.status != 0
+    assert "Postfix of backend1 was changed, and then the run failed" in " ".join(failed.output.split())
+    assert "backend1" not in servers(farm)
+    require(farm.play(ROLLOUT, "--limit", "backend1", *proxy(None)))
+    assert servers(farm)["backend1"]["proxyProtocolVersion"] is None
+
+
 @pytest.mark.usefixtures("unchanged")
 def test_maintenance_tasks_have_to_be_there(farm: Lab, tmp_path: Path) -> None:
     refused = farm.play(MAINTENANCE, *proxy(None), "-e", "maintenance_tasks=missing.yml", cwd=tmp_path)

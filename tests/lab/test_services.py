@@ -355,6 +355,19 @@ def test_maintenance_takes_a_host_out_of_all_its_farms(story: Story, tmp_path: P
     assert active(lab) == {name: {lab.address(host) for host in lab.backends} for name in PORTS}
 
 
+def test_a_host_in_the_farm_of_an_absent_service_is_not_touched(story: Story, tmp_path: Path) -> None:
+    """The load balancer goes on sending it mail on that port, while its tasks run."""
+    lab = story.lab
+    (tmp_path / "tasks.yml").write_text("- name: Fail\n  ansible.builtin.command: 'false'\n")
+    gone = declared(*PORTS)
+    gone["smtp_load_balancer_services"][1]["state"] = "absent"
+    gone["maintenance_tasks"] = str(tmp_path / "tasks.yml")
+    refused = apply(lab, MAINTENANCE, gone, "--limit", "backend1")
+    assert refused.status != 0
+    assert "in the farm of submission, which is declared absent" in " ".join(refused.output.split())
+    assert active(lab) == {name: {lab.address(host) for host in lab.backends} for name in PORTS}
+
+
 def test_a_service_is_rolled_out_alone_and_not_past_the_others(story: Story) -> None:
     lab = story.lab
     versions = declared(*PORTS)

@@ -72,6 +72,11 @@ class DesiredObject:
         return not self.present or self.replace or "certificate" in self.values
 
     @property
+    def may_leave_its_zone(self) -> bool:
+        """Where nothing but the name tells an object, its zone is a part of that."""
+        return self.id is not None and self.zone is not None
+
+    @property
     def known_as(self) -> tuple[t.Any, ...]:
         """The id or name of the object; both where another one with another id may have taken its place."""
         return tuple(filter(None, (self.id, self.name))) if self.replace else (self.id or self.name,)
@@ -119,7 +124,7 @@ class Desired:
         for item in self.objects:
             kinds[item.resource.kind].add(item.protocol)
             for reference in item.resource.references:
-                if item.writes(reference) or item.replace:
+                if item.writes(reference) or item.replace or (reference.zoned and item.may_leave_its_zone):
                     kinds[reference.kind].add(protocol_of(reference, item.protocol))
             if item.may_go:
                 _add_referrers(kinds, item.resource, {item.protocol})

@@ -153,9 +153,22 @@ def test_a_replacement_by_id_that_is_cut_is_finished_by_the_next(
 
 def test_zones_that_no_frontend_can_bridge_are_refused(api: FakeApi) -> None:
     with pytest.raises(
-        InvalidInput, match="frontend tcp/gra/smtp is in zone gra and can not lead to farm tcp/rbx/smtp"
+        InvalidInput,
+        match="frontend tcp/gra/smtp would be in zone gra, and its default_farm tcp/rbx/smtp is in zone rbx",
     ):
         plan(api, farms=[{**EVERYWHERE, "zone": "rbx"}])
+
+
+def test_a_frontend_may_move_along_in_the_same_task(api: FakeApi) -> None:
+    task: Values = {
+        "farms": [{**EVERYWHERE, "zone": "rbx"}],
+        "frontends": [{"frontend_id": next(iter(api.of("frontend"))), "zone": "rbx"}],
+    }
+    apply(api, **task)
+    ((farm, body),) = api.of("farm").items()
+    assert body["zone"] == "rbx"
+    assert [(item["zone"], item["defaultFarmId"]) for item in api.of("frontend").values()] == [("rbx", farm)]
+    assert plan(api, **task).operations == []
 
 
 def test_the_way_back_leads_to_the_old_farm_also_when_an_earlier_run_led_away(api: FakeApi) -> None:

@@ -44,6 +44,8 @@ options:
         that the old one has, whatever led to the old one is led to it, and when it is live and healthy the old one
         goes.
       - The old farm is the one of O(farm_id), or the only one of its name that no entry of the task names.
+      - Its id is gone afterwards. A task with O(farm_id) can run again where O(display_name) and O(zone) tell the new
+        farm; without them it fails and says so.
       - If the new farm does not become healthy, frontends and routes go back to the old one. A run that is cut is
         finished by the next one.
       - Needs a probe on the farm and on each active server.

@@ -46,6 +46,7 @@ options:
       - Zone in which the frontend listens, such as V(gra), or V(all) for every zone of the service. Upper and lower
         case are the same.
       - Needed for a new frontend. May be left out where the name is unique.
+      - Can change, together with O(default_farm) unless that is in V(all).
     type: str
   port:
     description:

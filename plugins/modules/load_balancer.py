@@ -50,6 +50,8 @@ options:
             farm gets all that the old one has, whatever led to the old one is led to it, and when it is live and
             healthy the old one goes.
           - The old farm is the one of O(farms[].farm_id), or the only one of its name that no entry of the task names.
+          - Its id is gone afterwards. A task with O(farms[].farm_id) can run again where O(farms[].display_name) and
+            O(farms[].zone) tell the new farm; without them it fails and says so.
           - If the new farm does not become healthy, frontends and routes go back to the old one. A run that is cut is
             finished by the next one.
           - Needs a probe on the farm and on each active server.
@@ -237,6 +239,7 @@ options:
           - Zone in which the frontend listens, such as V(gra), or V(all) for every zone of the service. Upper and
             lower case are the same.
           - Needed for a new frontend. May be left out where the name is unique.
+          - Can change, together with O(frontends[].default_farm) unless that is in V(all).
         type: str
       port:
         description:

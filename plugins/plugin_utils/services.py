@@ -13,6 +13,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, fields
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.probe import PROBE_TYPE_FIELDS
+
 Values = dict[str, t.Any]
 
 PROXY_VERSIONS = ("v1", "v2", "v2-ssl", "v2-ssl-cn")
@@ -85,6 +87,7 @@ DEFAULTS: Values = {
 OPTIONS = (*VARIABLES, "state", "probe")
 OF_POSTFIX = ("listener", "trusted_clients")
 OWN = ("name", "port", "listener", "server_port")  # no two services share them, so each says them itself
+ADDED = ("farm_options", "frontend_options")  # an entry adds to what the variable says
 # What Postfix, its firewall and the proof by SMTP follow is said where they read it, and nowhere else.
 SAID_ELSEWHERE: dict[str, dict[str, str]] = {
     "farm_options": {"port": "server_port"},
@@ -166,7 +169,7 @@ def _read_entry(entry: t.Any, number: int, common: t.Mapping[str, t.Any]) -> Ser
         raise Refused(
             f"{place} needs {' and '.join(missing)}: name: submission, port: '587', listener: submission/inet"
         )
-    shared = {name: value for name, value in common.items() if name not in OWN}
+    shared = {name: value for name, value in common.items() if name not in (*OWN, *ADDED)}
     return _read_service({**shared, **entry}, common, str(entry["name"]))
 
 
@@ -211,6 +214,9 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
     if not str(server_port).isdigit() or not 1 <= int(server_port) <= 65535:
         refuse("server_port", f"must be a port number, not {server_port!r}")
     tls = _tls(ports[0][0], known_port, options("frontend_options"))
+    farm_options = options("farm_options")
+    probe = _probe(int(values["probe_interval"]), tls, _said_of_probe(common, values, refuse))
+    farm = {**_farm(int(server_port)), **farm_options, "probe": probe}
     service = Service(
         name=str(values["name"]),
         listener=listener,
@@ -223,8 +229,8 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
         trusted_clients=None if values.get("trusted_clients") is None else _texts(values["trusted_clients"]),
         port=port,
         tls=tls,
-        farm=_farm(values, int(server_port), options("farm_options"), tls),
-        server=_server(version, values, options("server_options")),
+        farm=farm,
+        server=_server(version, farm["probe"] is not None, options("server_options")),
         frontend=_frontend(values, port, options("frontend_options")),
     )
     if service.is_present and _checks_without_tls(service):
@@ -246,30 +252,45 @@ def _tls(port: int, known_port: int | None, frontend_options: t.Mapping[str, t.A
 # Every field that changes how mail flows is declared, so that a change by hand is seen and corrected.
 
 
-def _farm(values: t.Mapping[str, t.Any], port: int, farm_options: Values, tls: str) -> Values:
-    usual = {
-        "type": "smtp",
-        "interval": int(values["probe_interval"]),
-        "port": None,
+def _farm(port: int) -> Values:
+    return {"protocol": "tcp", "port": port, "balance": "roundrobin", "stickiness": None}
+
+
+def _said_of_probe(
+    common: t.Mapping[str, t.Any], values: t.Mapping[str, t.Any], refuse: t.Callable[[str, str], t.NoReturn]
+) -> list[Values | None]:
+    """First of all services, then of this one, which wins."""
+    places: list[tuple[str, t.Mapping[str, t.Any]]] = [
+        ("farm_options", common.get("farm_options") or {}),
+        ("probe", values),
+        ("farm_options", values.get("farm_options") or {}),
+    ]
+    for name, options in places:
+        if not isinstance(options.get("probe"), (t.Mapping, type(None))):
+            what = "" if name == "probe" else "has a probe that "
+            refuse(name, f"{what}must be a dictionary, such as {{interval: 60}}, or null for none")
+    return [options["probe"] for _name, options in places if "probe" in options]
+
+
+def _probe(interval: int, tls: str, layers: t.Sequence[Values | None]) -> Values | None:
+    """The usual probe with what each layer adds to it; null takes it away."""
+    said: Values | None = {}
+    for layer in layers:
+        said = None if layer is None else {**(said or {}), **layer}
+    if said is None:
+        return None
+    usual: Values = {"type": "smtp", "interval": interval, "port": None}
+    if "force_ssl" in PROBE_TYPE_FIELDS.get(str(said.get("type", "smtp")), ()):
         # The API checks with TLS, and with the PROXY header still before it, on the farm's own port only.
-        "force_ssl": tls == "implicit",
-    }
-    probe = {**usual, **values["probe"]} if values.get("probe") else None if "probe" in values else usual
-    return {
-        "protocol": "tcp",
-        "port": port,
-        "balance": "roundrobin",
-        "stickiness": None,
-        "probe": probe,
-        **farm_options,
-    }
+        usual["force_ssl"] = tls == "implicit"
+    return {**usual, **said}
 
 
-def _server(version: str | None, values: t.Mapping[str, t.Any], server_options: Values) -> Values:
+def _server(version: str | None, probed: bool, server_options: Values) -> Values:
     return {
         "port": None,
         "status": "active",
-        "probe": values.get("probe", True) is not None,
+        "probe": probed,
         "proxy_protocol_version": version,
         "weight": 1,
         "backup": False,
@@ -302,7 +323,7 @@ def checks_the_listener(service: Service) -> bool:
 def _checks_without_tls(service: Service) -> bool:
     probe = service.farm.get("probe") or {}
     encrypted = probe.get("force_ssl") or service.server.get("ssl")
-    return service.tls == "implicit" and checks_the_listener(service) and probe["type"] == "smtp" and not encrypted
+    return service.tls == "implicit" and checks_the_listener(service) and probe.get("type") == "smtp" and not encrypted
 
 
 def _refuse_twins(services: t.Sequence[Service]) -> None:

@@ -71,6 +71,16 @@ class DesiredObject:
         """Whether the object, or one that it replaces, may have to go."""
         return not self.present or self.replace or "certificate" in self.values
 
+    @property
+    def may_leave_its_zone(self) -> bool:
+        """Where nothing but the name tells an object, its zone is a part of that."""
+        return self.id is not None and self.zone is not None
+
+    @property
+    def known_as(self) -> tuple[t.Any, ...]:
+        """The id or name of the object; both where another one with another id may have taken its place."""
+        return tuple(filter(None, (self.id, self.name))) if self.replace else (self.id or self.name,)
+
     def writes(self, reference: Reference) -> bool:
         """Whether the task says what this object is to refer to."""
         return reference.option in self.names or reference.field in self.values.get(reference.within, self.values)
@@ -114,7 +124,7 @@ class Desired:
         for item in self.objects:
             kinds[item.resource.kind].add(item.protocol)
             for reference in item.resource.references:
-                if item.writes(reference) or item.replace:
+                if item.writes(reference) or item.replace or (reference.zoned and item.may_leave_its_zone):
                     kinds[reference.kind].add(protocol_of(reference, item.protocol))
             if item.may_go:
                 _add_referrers(kinds, item.resource, {item.protocol})
@@ -127,8 +137,12 @@ class Desired:
         ids = {key: self._ids(*key) for key in whole}
         return Scope(
             {kind: protocols for kind, protocols in kinds.items() if protocols},
-            frozenset((item.resource.kind, item.id or item.name) for item in self.objects if item.needs_children),
-            frozenset(child.parent for child in RESOURCES if child.parent in self.purge and not child.cascades),
+            frozenset(
+                (item.resource.kind, known) for item in self.objects if item.needs_children for known in item.known_as
+            ),
+            frozenset(child.parent for child in RESOURCES if child.parent in self.purge and not child.cascades)
+            # The name of what may have been made in its place is not known before it is read.
+            | {item.resource.kind for item in self.objects if item.replace and not item.name},
             {key: found for key, found in ids.items() if found},
         )
 

@@ -59,9 +59,13 @@ def _one_by_name(resource: Resource, wanted: DesiredObject, existing: t.Sequence
     alike = [item for item in existing if item.protocol == wanted.protocol]
     what = " ".join(word for word in (wanted.protocol, resource.kind) if word)
     if wanted.id is not None:
-        found = [item for item in alike if item.id == wanted.id]
+        found = [item for item in alike if item.id == wanted.id] or _in_its_place(wanted, alike)
         if not found and wanted.present:
-            raise InvalidInput(f"{wanted.where}: {resource.id_option} {wanted.id} is not a {what} of this service")
+            remedy = f"; if another has taken its place, give its display_name and zone, without {resource.id_option}"
+            raise InvalidInput(
+                f"{wanted.where}: {resource.id_option} {wanted.id} is not a {what} of this service"
+                + (remedy if wanted.replace else "")
+            )
         return found[0] if found else None
     found = [
         item
@@ -76,6 +80,14 @@ def _one_by_name(resource: Resource, wanted: DesiredObject, existing: t.Sequence
             f"{resource.id_option}{or_zone}"
         )
     return found[0] if found else None
+
+
+def _in_its_place(wanted: DesiredObject, alike: t.Sequence[Observed]) -> list[Observed]:
+    """What an earlier run made in the place of an object whose id is gone: it has the name and zone of the entry."""
+    if not (wanted.replace and wanted.present and wanted.name and wanted.zone):
+        return []
+    found = [item for item in alike if (item.name, item.values.get("zone")) == (wanted.name, wanted.zone)]
+    return found if len(found) == 1 else []
 
 
 def _with_zone(item: Observed) -> str:

@@ -21,6 +21,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.identity im
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import key_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, End, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import (
+    check_zones,
     held,
     plain,
     refs_of,
@@ -39,7 +40,6 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import (
     ALL_ZONES,
-    Reference,
     Resource,
     Values,
 )
@@ -215,6 +215,7 @@ class _Planner:
             )
         values = creation(wanted, values)
         end = self._end(resource, wanted.protocol, values, parent, None, wanted.where)
+        check_zones(end, values, self._ends)
         siblings = self._snapshot.of(resource)
         if parent:
             siblings = self._snapshot.children(resource, wanted.protocol, parent.id)
@@ -247,6 +248,7 @@ class _Planner:
         return after
 
     def _update(self, found: Observed, before: End, after: End, changes: Values) -> None:
+        check_zones(after, changes, self._ends)
         old = {name: found.values.get(name) for name in changes}
         for reference in found.resource.references:
             if before.references[reference.field] and held(reference, old):
@@ -285,17 +287,8 @@ class _Planner:
             successor = ref and self._successors.get((ref.kind, ref.protocol, ref.id))
             name = reference.within or reference.field
             if successor and name not in changes:
-                self._check_zone_of(reference, successor, before)
                 changes = {**changes, name: with_held(reference, found.values, successor)[name]}
         return changes
-
-    def _check_zone_of(self, reference: Reference, successor: Ref, user: End) -> None:
-        end = next(end for end in self._ends if end.ref == successor)
-        if reference.zoned and end.values["zone"] not in (user.values["zone"], ALL_ZONES):
-            raise InvalidInput(
-                f"replace: {user.resource.kind} {user.key} is in zone {user.values['zone']} and can not lead to "
-                f"{end.resource.kind} {end.key}; move the {user.resource.kind} first, or use zone: all"
-            )
 
     def _end(
         self,

@@ -46,12 +46,17 @@ def merge_probe(wanted: Values | None, current: Values | None, where: str) -> Va
     When the type changes, only port and interval are carried over: the rest means something else to another type.
     ``negate`` goes only with ``match``, because the API refuses it alone.
 
-    :raises InvalidInput: for a field that the probe's type does not take, or ``negate`` without ``match``.
+    :raises InvalidInput: for an unknown type, a field that the type does not take, or ``negate`` without ``match``.
     """
     if wanted is None:
         return None
     current = current or {}
     probe_type: str = wanted.get("type", current.get("type")) or "tcp"
+    if probe_type not in PROBE_TYPE_FIELDS:
+        raise InvalidInput(
+            f"{where}.type is {probe_type} at the API, which is newer than this collection; give {where}.type, one of "
+            f"{', '.join(sorted(PROBE_TYPE_FIELDS))}, or leave the probe out to keep it"
+        )
     same_type = current.get("type") == probe_type
     kept: Values = current if same_type else {name: current[name] for name in ("port", "interval") if name in current}
     merged: Values = {**kept, **wanted, "type": probe_type}

@@ -129,6 +129,22 @@ def _by_name(wanted: DesiredObject, reference: Reference, name: str, zone: str |
     raise InvalidInput(_not_found(wanted, reference, what, protocol))
 
 
+def check_zones(end: End, written: t.Collection[str], ends: Ends) -> None:
+    """:raises InvalidInput: where writing these fields would leave an object with one that its zone does not reach."""
+    for reference in end.resource.references:
+        if not reference.zoned or not {"zone", reference.within or reference.field} & set(written):
+            continue
+        target = next((other for other in ends if other.ref == end.references[reference.field]), None)
+        if target and target.values["zone"] not in (end.values["zone"], ALL_ZONES):
+            kind, other, zone = end.resource.kind, target.resource.kind, end.values["zone"]
+            move = f", or move both in one task of load_balancer, the {other} with replace: true"
+            raise InvalidInput(
+                f"{kind} {end.key} would be in zone {zone}, and its {reference.name_option} {target.key} is in zone "
+                f"{target.values['zone']}; a {other} must be in the same zone or in all: give {reference.name_option} "
+                f"such a {other}" + (move if target.resource.replaceable else "")
+            )
+
+
 def _not_found(wanted: DesiredObject, reference: Reference, what: str, protocol: str) -> str:
     plural = BY_KIND[reference.kind].plural
     if not protocol:

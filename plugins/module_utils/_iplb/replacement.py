@@ -135,6 +135,8 @@ def _old(
     """What is replaced: named by its id, or the only one of its name that no entry means."""
     if current is not None and _moves_to_another(wanted, current.values):
         return current
+    if wanted.id is not None:
+        return None
     others = [
         item
         for item in existing

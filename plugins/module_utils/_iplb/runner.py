@@ -217,8 +217,8 @@ class _Run:
             return replace(scope, address=self._desired.only_address)
         if not self._options["wait_for_healthy"]:
             return scope
-        farms = self._desired.of(FARM)
-        return replace(scope, parents=scope.parents | {(FARM.kind, farm.id or farm.name) for farm in farms})
+        farms = {(FARM.kind, known) for farm in self._desired.of(FARM) for known in farm.known_as}
+        return replace(scope, parents=scope.parents | farms)
 
     def _zones_to_refresh(self, plan: Plan, foreign: dict[str, int]) -> set[str]:
         if not self._options["refresh"]:

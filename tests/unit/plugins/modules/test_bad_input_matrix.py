@@ -288,3 +288,28 @@ def test_a_frontend_with_a_route_or_a_redirection_needs_no_farm(deployed: Servic
     rule = {"field": "source", "match": "in", "pattern": "192.0.2.0/24"}
     deployed.api("POST", f"tcp/route/{route['routeId']}/rule", rule)
     assert deployed.run("farm", display_name="smtp", balance="source")["refreshed_zones"] == ["gra"]
+
+
+def test_a_frontend_does_not_leave_the_zone_of_its_farm(deployed: Service) -> None:
+    deployed.simulator.switch(farm_frontend_zone_mismatch="accept")
+    frontend = deployed.only("tcp/frontend")["frontendId"]
+    for check in (True, False):
+        message = deployed.fail("frontend", check=check, frontend_id=frontend, zone="rbx")
+        assert "frontend tcp/gra/smtp would be in zone rbx, and its default_farm tcp/gra/smtp is in zone gra" in message
+        assert "give default_farm such a farm, or move both in one task of load_balancer" in message
+    assert deployed.writes() == []
+
+
+def test_a_frontend_and_its_farm_move_together(deployed: Service) -> None:
+    servers = [{"address": "192.0.2.11", "probe": False, "status": "inactive"}]
+    farm, frontend = deployed.only("tcp/farm")["farmId"], deployed.only("tcp/frontend")["frontendId"]
+    task: Values = {
+        "farms": [
+            {"farm_id": farm, "display_name": "smtp", "zone": "rbx", "replace": True, "servers": servers},
+        ],
+        "frontends": [{"frontend_id": frontend, "zone": "rbx"}],
+    }
+    assert deployed.run("load_balancer", **task)["changed"]
+    assert deployed.only("tcp/farm")["zone"] == deployed.only("tcp/frontend")["zone"] == "rbx"
+    assert deployed.only("tcp/frontend")["defaultFarmId"] == deployed.only("tcp/farm")["farmId"] != farm
+    assert not deployed.run("load_balancer", **task)["changed"]

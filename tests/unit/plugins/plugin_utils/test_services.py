@@ -124,6 +124,49 @@ def test_a_service_may_do_without_a_probe() -> None:
     assert (service.farm["probe"], service.server["probe"]) == (None, False)
 
 
+USUAL = {"type": "smtp", "interval": 30, "port": None, "force_ssl": False}
+WITH_TLS = {**USUAL, "force_ssl": True}
+
+
+@pytest.mark.parametrize(
+    ("variables", "probe"),
+    [
+        ({"farm_options": {"probe": {"interval": 60}}}, {**USUAL, "interval": 60}),
+        ({"services": [{**SMTP, "probe": {"interval": 60}}]}, {**USUAL, "interval": 60}),
+        ({"services": [SUBMISSIONS], "farm_options": {"probe": {"interval": 60}}}, {**WITH_TLS, "interval": 60}),
+        ({"services": [{**SUBMISSIONS, "farm_options": {"probe": {"port": 25}}}]}, {**WITH_TLS, "port": 25}),
+        ({"services": [{**SMTP, "probe": {}}]}, USUAL),
+        ({"services": [{**SMTP, "probe": {"type": "http", "url": "/up"}}]}, {**USUAL, "type": "http", "url": "/up"}),
+    ],
+)
+def test_what_is_said_of_the_probe_is_added_to_the_usual_one(variables: dict[str, Any], probe: dict[str, Any]) -> None:
+    (service,) = read_services(variables)
+    assert (service.farm["probe"], service.server["probe"]) == (probe, True)
+
+
+def test_the_options_of_an_entry_s_probe_win_over_those_of_all() -> None:
+    common = {"farm_options": {"probe": {"interval": 60, "port": 26}}}
+    entries = [{**SMTP, "probe": {"port": 27}}, {**SUBMISSION, "farm_options": {"probe": {"interval": 90}}}]
+    smtp, submission = read_services({**common, "services": entries})
+    assert smtp.farm["probe"] == {**USUAL, "interval": 60, "port": 27}
+    assert submission.farm["probe"] == {**USUAL, "interval": 90, "port": 26}
+
+
+def test_one_service_may_have_a_probe_where_the_others_have_none() -> None:
+    smtp, submission = read_services(
+        {"farm_options": {"probe": None}, "services": [SMTP, {**SUBMISSION, "probe": {"interval": 60}}]}
+    )
+    assert (smtp.farm["probe"], smtp.server["probe"]) == (None, False)
+    assert (submission.farm["probe"], submission.server["probe"]) == ({**USUAL, "interval": 60}, True)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "oco"])
+def test_a_probe_that_takes_no_tls_is_given_none(kind: str) -> None:
+    """The API's modules refuse the option for it, and nobody wrote it."""
+    (service,) = read_services({"services": [{**SUBMISSIONS, "probe": {"type": kind}}]})
+    assert service.farm["probe"] == {"type": kind, "interval": 30, "port": None}
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no service": ({"services": []}, "smtp_load_balancer_services is empty"),
     "not a list": ({"services": {"name": "smtp"}}, "smtp_load_balancer_services is empty"),
@@ -150,10 +193,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown version": ({"proxy_protocol_version": "v3"}, "must be one of v1, v2"),
     "an unknown state": ({"services": [{**SMTP, "state": "gone"}]}, "must be present or absent"),
     "options of another kind": ({"farm_options": ["balance"]}, "smtp_load_balancer_farm_options must be a dictionary"),
+    "a probe of another kind": (
+        {"services": [{**SMTP, "probe": "smtp"}]},
+        "services, smtp: probe must be a dictionary",
+    ),
+    "a probe of nothing": ({"services": [{**SMTP, "probe": ""}]}, "null for none"),
+    "the same, in farm_options": (
+        {"farm_options": {"probe": ["smtp"]}},
+        r"smtp_load_balancer_farm_options has a probe that must be a dictionary, such as \{interval: 60\}, or null",
+    ),
+    "the same, of an entry": (
+        {"services": [{**SMTP, "farm_options": {"probe": "smtp"}}]},
+        "services, smtp: farm_options has a probe that must be a dictionary",
+    ),
     "a server port of words": ({"server_port": "smtp"}, "smtp_load_balancer_server_port must be a port number"),
     "a check without TLS on 465": ({"services": [{**SUBMISSIONS, "probe": {"force_ssl": False}}]}, "force_ssl: true"),
     "a check without TLS, by farm_options": (
-        {"services": [{**SUBMISSIONS, "farm_options": {"probe": {"type": "smtp"}}}]},
+        {"services": [{**SUBMISSIONS, "farm_options": {"probe": {"force_ssl": False}}}]},
         "force_ssl: true",
     ),
 }

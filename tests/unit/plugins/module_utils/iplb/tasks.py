@@ -284,12 +284,16 @@ def _frontends(draw: Draw, api: FakeApi, farms: list[Want]) -> list[Want]:
 def _draw_default_farm(draw: Draw, api: FakeApi, want: Want, farms: list[Want]) -> None:
     current = api.of("frontend", want.protocol)[want.id] if want.id else {}
     zone = str(want.written.get("zone", current.get("zone"))).strip().lower()
-    possible: list[Values] = [{}, {"default_farm": None}, {"default_farm_id": None}]
+    possible: list[Values] = [{"default_farm": None}, {"default_farm_id": None}]
     alike = [farm for farm in _end_farms(farms, api) if farm.protocol == want.protocol]
-    for farm in alike:
+    near = [farm for farm in alike if farm.zone in (zone, "all")]
+    stays = zone == current.get("zone") or current.get("defaultFarmId") in (None, *(farm.id for farm in near))
+    if stays:
+        possible.insert(0, {})
+    for farm in near:
         if farm.id:
             possible.append({"default_farm_id": farm.id})
-        same_name = [item for item in alike if item.name == farm.name and item.zone in (zone, "all")]
+        same_name = [item for item in near if item.name == farm.name]
         if farm.name and len(same_name) == 1:
             possible.append({"default_farm": farm.name})
     want.written.update(draw(st.sampled_from(possible)))

@@ -384,6 +384,45 @@ def test_a_default_farm_is_in_the_frontend_s_zone_or_in_all(api: FakeApi, zone: 
     assert api.of("frontend")[frontend]["defaultFarmId"] == farm
 
 
+@pytest.mark.parametrize("zone", ["rbx", "all"])
+@pytest.mark.parametrize("named", ["default_farm_id", None])
+def test_a_frontend_does_not_leave_the_zone_of_its_default_farm(api: FakeApi, zone: str, named: str | None) -> None:
+    """Also where the task says nothing of the farm, and has no other reason to read it."""
+    farm = add_farm(api, displayName="mail")
+    frontend = add_frontend(api, defaultFarmId=farm)
+    refused = (
+        rf"frontend tcp/gra/smtp would be in zone {zone}, and its default_farm tcp/gra/mail is in zone gra; .* give"
+    )
+    with pytest.raises(InvalidInput, match=refused):
+        plan(api, frontends=[{"frontend_id": frontend, "zone": zone, **({named: farm} if named else {})}])
+
+
+def test_a_default_farm_by_id_is_in_the_frontend_s_zone_too(api: FakeApi) -> None:
+    farm = add_farm(api, zone="rbx")
+    new = {"display_name": "new", "zone": "gra", "port": "587", "default_farm_id": farm}
+    existing = add_frontend(api)
+    for entry in (new, {"frontend_id": existing, "default_farm_id": farm}):
+        with pytest.raises(InvalidInput, match="in zone gra, and its default_farm tcp/rbx/smtp is in zone rbx"):
+            plan(api, frontends=[entry])
+
+
+def test_a_frontend_moves_with_another_default_farm_or_to_one_in_all(api: FakeApi) -> None:
+    near, far, everywhere = add_farm(api), add_farm(api, zone="rbx"), add_farm(api, displayName="any", zone="all")
+    frontend = add_frontend(api, defaultFarmId=near)
+    apply(api, frontends=[{"frontend_id": frontend, "zone": "rbx", "default_farm": "smtp"}])
+    assert (api.of("frontend")[frontend]["zone"], api.of("frontend")[frontend]["defaultFarmId"]) == ("rbx", far)
+    apply(api, frontends=[{"frontend_id": frontend, "default_farm": "any"}])
+    apply(api, frontends=[{"frontend_id": frontend, "zone": "gra"}])
+    assert (api.of("frontend")[frontend]["zone"], api.of("frontend")[frontend]["defaultFarmId"]) == ("gra", everywhere)
+
+
+def test_a_frontend_that_somebody_led_to_another_zone_can_still_be_disabled(api: FakeApi) -> None:
+    farm = add_farm(api, zone="rbx")
+    frontend = add_frontend(api, defaultFarmId=farm)
+    apply(api, farms=[smtp(balance="first")], frontends=[{"frontend_id": frontend, "zone": "gra", "disabled": True}])
+    assert api.of("frontend")[frontend]["disabled"] is True
+
+
 def test_a_frontend_without_farm_gets_one_that_the_task_creates(api: FakeApi) -> None:
     frontend = add_frontend(api)
     apply(api, farms=[smtp(zone="gra")], frontends=[smtp(default_farm="smtp")])

@@ -93,11 +93,82 @@ def test_the_old_farm_can_be_named_by_its_id(api: FakeApi) -> None:
     assert sorted(item["zone"] for item in api.of("farm").values()) == ["all", "rbx"]
 
 
+@pytest.fixture
+def by_id(api: FakeApi) -> Values:
+    """The same replacement, of a farm that is named by its id."""
+    return {"farm_id": next(iter(api.of("farm"))), "display_name": "smtp", "zone": "all", "replace": True}
+
+
+def test_a_replacement_by_id_is_done_once(api: FakeApi, by_id: Values) -> None:
+    """The old id is gone then, and the new farm is known by its name and zone."""
+    servers = [{"address": "192.0.2.11", "weight": 7}]
+    apply(api, farms=[{**by_id, "servers": servers}])
+    assert plan(api, farms=[{**by_id, "servers": servers}]).operations == []
+    assert plan(api, farms=[by_id]).operations == []
+    changed = plan(api, farms=[{**by_id, "balance": "first"}])
+    assert summary(changed) == [("update", "farm", "tcp/all/smtp")]
+
+
+def test_a_replacement_by_id_takes_no_other_farm_of_that_name(api: FakeApi, by_id: Values) -> None:
+    api.add("farm", displayName="smtp", zone="rbx", port=25)
+    apply(api, farms=[by_id])
+    assert plan(api, farms=[by_id]).operations == []
+    assert sorted(item["zone"] for item in api.of("farm").values()) == ["all", "rbx"]
+
+
+@pytest.mark.parametrize("said", [("farm_id",), ("farm_id", "display_name"), ("farm_id", "zone")])
+def test_an_id_that_is_gone_is_refused_where_nothing_names_the_new_farm(
+    api: FakeApi, by_id: Values, said: tuple[str, ...]
+) -> None:
+    apply(api, farms=[by_id])
+    entry = {name: by_id[name] for name in said}
+    with pytest.raises(
+        InvalidInput,
+        match=r"farm_id \d+ is not a tcp farm of this service; if another has taken its place, give its display_name",
+    ):
+        plan(api, farms=[{**entry, "replace": True}])
+
+
+def test_an_id_that_never_was_makes_no_farm(api: FakeApi, by_id: Values) -> None:
+    with pytest.raises(InvalidInput, match="farm_id 7 is not a tcp farm of this service"):
+        plan(api, farms=[{**by_id, "farm_id": 7}])
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("cut", range(8))
+def test_a_replacement_by_id_that_is_cut_is_finished_by_the_next(
+    api: FakeApi, by_id: Values, cut: int, named: bool
+) -> None:
+    entry = by_id if named else {name: value for name, value in by_id.items() if name != "display_name"}
+    made = plan(api, farms=[entry])
+    made.operations = made.operations[:cut]
+    carry_out(api, made)
+    if cut < 7:
+        apply(api, farms=[entry])
+    ((farm, body),) = api.of("farm").items()
+    assert body["zone"] == "all"
+    assert sorted(item["address"] for item in api.of("server").values()) == ["192.0.2.11", "192.0.2.12"]
+    assert [item["defaultFarmId"] for item in api.of("frontend").values()] == [farm]
+
+
 def test_zones_that_no_frontend_can_bridge_are_refused(api: FakeApi) -> None:
     with pytest.raises(
-        InvalidInput, match="frontend tcp/gra/smtp is in zone gra and can not lead to farm tcp/rbx/smtp"
+        InvalidInput,
+        match="frontend tcp/gra/smtp would be in zone gra, and its default_farm tcp/rbx/smtp is in zone rbx",
     ):
         plan(api, farms=[{**EVERYWHERE, "zone": "rbx"}])
+
+
+def test_a_frontend_may_move_along_in_the_same_task(api: FakeApi) -> None:
+    task: Values = {
+        "farms": [{**EVERYWHERE, "zone": "rbx"}],
+        "frontends": [{"frontend_id": next(iter(api.of("frontend"))), "zone": "rbx"}],
+    }
+    apply(api, **task)
+    ((farm, body),) = api.of("farm").items()
+    assert body["zone"] == "rbx"
+    assert [(item["zone"], item["defaultFarmId"]) for item in api.of("frontend").values()] == [("rbx", farm)]
+    assert plan(api, **task).operations == []
 
 
 def test_the_way_back_leads_to_the_old_farm_also_when_an_earlier_run_led_away(api: FakeApi) -> None:

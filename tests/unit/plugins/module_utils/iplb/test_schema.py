@@ -212,6 +212,13 @@ def test_a_probe_that_can_not_be_is_refused(wanted: Values, message: str) -> Non
         merge_probe(wanted, None, "probe")
 
 
+@pytest.mark.parametrize("wanted", [{"interval": 60}, {}])
+def test_a_probe_of_a_type_that_only_the_api_knows_needs_one_that_is_known(wanted: Values) -> None:
+    with pytest.raises(InvalidInput, match=r"probe\.type is redis at the API, .*; give probe\.type, one of http"):
+        merge_probe(wanted, {"type": "redis", "interval": 30}, "probe")
+    assert merge_probe({"type": "smtp"}, {"type": "redis", "interval": 30}, "probe") == {"type": "smtp", "interval": 30}
+
+
 # Answers
 
 

@@ -165,12 +165,14 @@ def confirmations(services: t.Sequence[Service], address: str) -> list[Values]:
 
 def _confirmation(service: Service, host: str) -> Values:
     port = port_ranges(service.port)[0][0]
-    shown = {"implicit": "TLS handshake, EHLO", "starttls": "EHLO, STARTTLS offered", "none": "EHLO"}[service.tls]
+    # Where the load balancer ends TLS, clients begin with it, whatever the hosts do.
+    tls = "implicit" if service.frontend.get("ssl") else service.tls
+    shown = {"implicit": "TLS handshake, EHLO", "starttls": "EHLO, STARTTLS offered", "none": "EHLO"}[tls]
     return {
         "host": host,
         "port": port,
-        "tls": "implicit" if service.tls == "implicit" else "none",
-        "capabilities": ["STARTTLS"] if service.tls == "starttls" else [],
+        "tls": "implicit" if tls == "implicit" else "none",
+        "capabilities": ["STARTTLS"] if tls == "starttls" else [],
         "says": f"{service.name}, {host} port {port}: {shown}",
     }
 

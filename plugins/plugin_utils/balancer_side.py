@@ -203,6 +203,7 @@ def confirmations(services: t.Sequence[Service], address: str) -> list[Values]:
 
 def _confirmation(service: Service, host: str) -> Values:
     port = port_ranges(service.port)[0][0]
+    # Where the load balancer ends TLS, clients begin with it, whatever the hosts do.
     tls = "implicit" if service.frontend["ssl"] else service.tls
     shown = {"implicit": "TLS handshake, EHLO", "starttls": "STARTTLS, TLS handshake, EHLO", "none": "EHLO"}[tls]
     return {

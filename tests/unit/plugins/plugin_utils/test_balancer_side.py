@@ -244,3 +244,10 @@ def test_every_service_is_spoken_to_in_its_own_way() -> None:
         ("198.51.100.25", 587, "starttls"),
         ("198.51.100.25", 465, "implicit"),
     ]
+
+
+def test_a_service_whose_tls_the_load_balancer_ends_is_spoken_to_by_tls() -> None:
+    """A plain EHLO would wait in vain: the load balancer waits for the client's part of the handshake."""
+    asked = balancer_side.confirmations(declare(frontend_options={"ssl": True}), "198.51.100.25")
+    assert {(item["port"], item["tls"]) for item in asked} == {(port, "implicit") for port in NAMES.values()}
+    assert all("TLS handshake" in item["says"] for item in asked)

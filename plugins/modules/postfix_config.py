@@ -91,8 +91,7 @@ options:
         description:
           - The service, an entry of C(master.cf) or of O(new_services) that runs smtpd or postscreen.
           - A port number that C(master.cf) does not have, such as C(10025/inet), becomes a service like that of port 25
-            (the smtpd behind it where that is postscreen), which itself stays as it is. O(proxy_listener.state=absent)
-            removes such a service.
+            (the smtpd behind it where that is postscreen), which itself stays as it is.
           - A port of submission (587 and 465, by number or by name) that C(master.cf) does not have is an error that
             shows the entry to add with O(new_services).
           - What it comes down to, addresses and port, must not be served by another entry, and C(master.cf) must not
@@ -101,16 +100,21 @@ options:
         default: smtp/inet
       state:
         description:
-          - Whether the service expects a header. V(absent) takes back what V(present) set.
+          - Whether the load balancer speaks to the service. V(absent) takes back what V(present) set, and removes the
+            service where it came with it, as a port like that of port 25 or in O(new_services). An entry that
+            C(master.cf) had before stays and serves as before.
           - It is an error where the service would go on expecting a header then, because C(main.cf) or a hand-made
             override says so. Other services that inherit such a line of C(main.cf) are named in a warning.
         type: str
         choices: [present, absent]
         default: present
       proxy_protocol_version:
-        description: The version that the load balancer sends. All but V(v1) need Postfix 3.5.
+        description:
+          - The version of the header that the load balancer sends. V(v2) and its like need Postfix 3.5.
+          - V(none) is for a load balancer that sends none. The service expects no header and has no guard, and goes on
+            serving.
         type: str
-        choices: [v1, v2, v2-ssl, v2-ssl-cn]
+        choices: [v1, v2, v2-ssl, v2-ssl-cn, none]
         default: v1
       trusted_clients:
         description:
@@ -126,8 +130,8 @@ options:
           - Networks from which the load balancer speaks to this host, its C(natIp), for checks before anything is
             written.
           - C(mynetworks) and O(proxy_listener.trusted_clients) must not contain them, because whatever comes through
-            the load balancer without a header (its probes in version 2, or all mail while the PROXY protocol is off)
-            would be trusted.
+            the load balancer without a header (its probes in version 2, or all mail with
+            O(proxy_listener.proxy_protocol_version=none)) would be trusted.
         type: list
         elements: str
         default: []
@@ -343,7 +347,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request 
 LISTENER: dict[str, Any] = {
     "service": {"type": "str", "default": "smtp/inet"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "proxy_protocol_version": {"type": "str", "choices": ["v1", "v2", "v2-ssl", "v2-ssl-cn"], "default": "v1"},
+    "proxy_protocol_version": {"type": "str", "choices": ["v1", "v2", "v2-ssl", "v2-ssl-cn", "none"], "default": "v1"},
     "trusted_clients": {"type": "list", "elements": "str"},
     "balancer_networks": {"type": "list", "elements": "str", "default": []},
     "balancer_ipv6": {"type": "bool", "default": False},
@@ -398,10 +402,10 @@ def read_options(params: dict[str, Any]) -> Request:
 def read_listener(option: str, wanted: dict[str, Any]) -> Listener:
     return Listener(
         service=wanted["service"],
-        enabled=wanted["state"] == "present",
+        present=wanted["state"] == "present",
         trusted_clients=None if wanted["trusted_clients"] is None else tuple(wanted["trusted_clients"]),
         allow_address_permits=wanted["allow_address_permits"],
-        version=wanted["proxy_protocol_version"],
+        version=None if wanted["proxy_protocol_version"] == "none" else wanted["proxy_protocol_version"],
         balancer_networks=tuple(wanted["balancer_networks"]),
         balancer_ipv6=wanted["balancer_ipv6"],
         allow_cutover=wanted["allow_cutover"],

@@ -34,8 +34,8 @@ def _listener(service: Service, shared: t.Mapping[str, t.Any]) -> Values:
     listener = {
         **known,
         "service": service.listener,
-        "state": "present" if service.expects_header else "absent",
-        "proxy_protocol_version": service.proxy_protocol_version or "v1",
+        "state": service.state,
+        "proxy_protocol_version": service.proxy_protocol_version or "none",
         "checked_by_smtp": service.is_present and checks_the_listener(service) and _probe_type(service) == "smtp",
         "allow_cutover": bool(shared.get("allow_cutover")) or _is_thought_of(service),
     }

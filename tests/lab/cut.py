@@ -22,7 +22,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.transact
 
 
 def main(service: str, wanted: str, steps: str = "") -> None:
-    request = Request(listeners=(Listener(service, enabled=wanted == "on", trusted_clients=()),))
+    request = Request(listeners=(Listener(service, present=wanted == "on", trusted_clients=()),))
     with tempfile.TemporaryDirectory() as copy:
         prepared = prepare(host.default_directory(), request, "restart", copy)
     transaction = Transaction(prepared, 30)

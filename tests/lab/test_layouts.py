@@ -107,7 +107,7 @@ def make(lab: Lab, edit: str) -> None:
 
 
 def listen(lab: Lab, *services: str, state: str = "on", **options: Any) -> dict[str, Any]:
-    listener = {"enabled": state == "on", "server_address": lab.address(SMTPD)}
+    listener = {"present": state == "on", "server_address": lab.address(SMTPD)}
     wanted = {"listeners": [{"service": service, **listener} for service in services], **options}
     words = ["env", "PYTHONPATH=/root/cut", "python3", "/root/cut/listen.py", json.dumps(wanted)]
     result: dict[str, Any] = json.loads(lab.run(SMTPD, *words).stdout)

@@ -30,10 +30,10 @@ def refuse_wrong(after: Settings, request: Request, main: str) -> None:
 
     :param main: the text of main.cf, to name the line to blame.
     """
-    for listener in request.present:
+    for listener in request.with_header:
         if not is_proxied(after, listener.service):
             raise PostfixError(_would_not(after, listener))
-    for listener in request.absent:
+    for listener in request.without_header:
         if is_proxied(after, listener.service):
             raise PostfixError(_would_still(after, listener, request, main))
 

@@ -11,15 +11,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import host
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import PostfixError, Values
 
 JOURNAL_NAME = ".mailops.ovh_iplb.journal"
-# The overrides that stood where a listener put its own. It is there as long as there are any.
+# What stood where a listener put its own, by service: its overrides, or None for an entry that came with the listener.
+# It is there as long as there is any.
 REPLACED_NAME = ".mailops.ovh_iplb.replaced"
-Replaced = Mapping[str, Values]
+Replaced = Mapping[str, Optional[Values]]
 
 
 @dataclass

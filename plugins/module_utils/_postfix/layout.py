@@ -117,7 +117,7 @@ def refuse_missing(before: Settings, request: Request, lookup: Lookup) -> None:
         if listener.service in before.entries or listener.service in request.new_services:
             continue
         others = sorted(others_on(listener.service, before, lookup))
-        serving = [other for other in others if listener.enabled or is_proxied(before, other)]
+        serving = [other for other in others if listener.present or is_proxied(before, other)]
         if serving:
             raise PostfixError(
                 f"{listener.option}.service: master.cf has no entry {listener.service}, but {serving[0]} serves that "
@@ -135,7 +135,7 @@ def refuse_ambiguous(after: Settings, request: Request, lookup: Lookup) -> None:
                 f"master.cf has the entry {service} more than once, and Postfix uses only the last of them: remove the "
                 "others"
             )
-    for service in [*(listener.service for listener in request.present), *new]:
+    for service in [*(listener.service for listener in request.with_header), *new]:
         for other, shared in others_on(service, after, lookup).items():
             option = f"{listeners[service].option}.service" if service in listeners else f"new_services.{service}"
             raise PostfixError(

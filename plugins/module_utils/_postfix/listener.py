@@ -42,9 +42,9 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
 
 def plan_from_nothing(request: Request) -> list[Change]:
     """The changes for a host without Postfix: what a fresh installation would be given."""
-    entries = {listener.service: Entry(listener.service, command="smtpd") for listener in request.present}
+    entries = {listener.service: Entry(listener.service, command="smtpd") for listener in request.with_header}
     new = {name: entry for name, entry in entries.items() if name not in request.new_services}
-    request = with_listeners(Settings(entries=new), replace(request, listeners=tuple(request.present)), lambda _a: True)
+    request = with_listeners(Settings(entries=new), replace(request, listeners=tuple(request.with_header)), lambda _a: True)
     services = {name: Entry(name) for name in request.services}
     return plan_changes(Settings(entries=services), request)
 
@@ -53,15 +53,15 @@ def with_listeners(
     before: Settings,
     request: Request,
     is_own_address: Callable[[str], bool],
-    replaced: Mapping[str, Values] | None = None,
+    replaced: Mapping[str, Values | None] | None = None,
 ) -> Request:
     """The request plus what its listeners come down to on this host.
 
     :param replaced: what ``replaced_overrides`` told when a listener came, to be put back when it goes.
     """
-    for listener in request.present:
+    for listener in request.with_header:
         request = _with_listener(before, request, listener, is_own_address)
-    for listener in request.absent:
+    for listener in request.without_header:
         request = _without_listener(before, request, listener, replaced or {})
     return _with_guides_line(before, request) if request.listeners else request
 
@@ -89,34 +89,54 @@ def _with_listener(
 
 
 def _without_listener(
-    before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values]
+    before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values | None]
 ) -> Request:
-    """Take back what the listener got: all of an entry that exists for it alone, or else its share of the entry."""
-    entry = before.entries.get(listener.service)
-    is_own = entry is not None and OWN_ENTRY.items() <= entry.overrides.items()
-    if is_own or entry is None or listener.service in request.new_services:
+    """Take back what the listener got: its share of an entry that goes on serving, or all of one that came for it."""
+    if listener.present:
+        request = with_own_entry(before, request, listener)
+    elif _came_for(before, request, listener, replaced):
         return as_whole_entry(request, listener.service, None)
     share = _share(before, request, listener)
     if not _is_marked(before, share):
         return request
+    # A whole entry of the task says itself what is on it.
     back: dict[str, Values] = {
-        name: {**dict.fromkeys(values.keys() - {LIMIT_EXCEPTIONS}), **replaced.get(name, {})}
+        name: {**dict.fromkeys(values.keys() - {LIMIT_EXCEPTIONS}), **(replaced.get(name) or {})}
         for name, values in share.items()
+        if name not in request.new_services
     }
     return _merge(request, listener, back)
 
 
-def replaced_overrides(before: Settings, request: Request, known: Mapping[str, Values]) -> dict[str, Values]:
-    """The overrides, by service, that stood where a listener has put, or is about to put, its own."""
-    kept = dict(known)
+def _came_for(
+    before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values | None]
+) -> bool:
+    """Whether an entry is there for the listener alone. One that the host had before it never is."""
+    entry = before.entries.get(listener.service)
+    if entry is None or OWN_ENTRY.items() <= entry.overrides.items():
+        return True
+    return listener.service in request.new_services and replaced.get(listener.service, {}) is None
+
+
+def replaced_overrides(
+    before: Settings, request: Request, known: Mapping[str, Values | None]
+) -> dict[str, Values | None]:
+    """What stood, by service, where a listener has put, or is about to put, its own.
+
+    That are overrides, or None for an entry that came together with its listener.
+    """
+    kept = {name: values for name, values in known.items() if values is not None or name in before.entries}
     for listener in request.listeners:
+        if listener.present and listener.service not in before.entries:
+            kept[listener.service] = None
         share = _share(before, request, listener)
-        if not listener.enabled or not _is_marked(before, share):
-            kept = {name: values for name, values in kept.items() if name not in share}
-        if listener.enabled:
-            for name, values in share.items():
+        came = {name for name in share if listener.present and kept.get(name, {}) is None}
+        if not listener.expects_header or not _is_marked(before, share):
+            kept = {name: values for name, values in kept.items() if name not in share.keys() - came}
+        if listener.expects_header:
+            for name in share.keys() - came:
                 overrides = _overrides_of(before, name)
-                found = _replaced_by(values, overrides, kept.get(name, {}), _is_marked(before, share))
+                found = _replaced_by(share[name], overrides, kept.get(name) or {}, _is_marked(before, share))
                 kept.update({name: found} if found else {})
     return kept
 
@@ -148,9 +168,9 @@ def _share(before: Settings, request: Request, listener: Listener) -> dict[str, 
     if entry is None or entry.command not in PROXY_PARAMETERS:
         return {}
     others = {name for name in before.entries if _is_marked(before, [name])}
-    if not listener.enabled:
-        others -= {other.service for other in request.absent}
-        others |= {other.service for other in request.present} & set(before.entries)
+    if not listener.expects_header:
+        others -= {other.service for other in request.without_header}
+        others |= {other.service for other in request.with_header} & set(before.entries)
     shared: set[str] = set()
     for name in others - {listener.service}:
         if before.entries[name].command in PROXY_PARAMETERS:
@@ -215,7 +235,7 @@ def _with_guides_line(before: Settings, request: Request) -> Request:
     after = [with_overrides(entry, request.services.get(name, {})) for name, entry in entries.items() if entry]
     if GUIDE_PARAMETER not in references(value for entry in after for value in entry.overrides.values()):
         line: Values = {GUIDE_PARAMETER: None}
-    elif request.present:
+    elif request.with_header:
         line = {GUIDE_PARAMETER: "haproxy"}
     else:
         return request

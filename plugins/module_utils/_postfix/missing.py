@@ -52,7 +52,7 @@ _TLS = {
 
 
 def with_own_entry(before: Settings, request: Request, listener: Listener) -> Request:
-    """Add the listener's entry where it is a port number that master.cf does not have: port 25, and a header."""
+    """Add the listener's entry where it is a port number that master.cf does not have: that of port 25."""
     if entry_of(before, request, listener):
         return request
     port = listener.service.rsplit("/", 1)[0].rpartition(":")[2]

@@ -133,11 +133,13 @@ class Listener:
     """What the user wants of a service that the balancer speaks to."""
 
     service: str = "smtp/inet"
-    enabled: bool = True
+    present: bool = True
+    """The load balancer speaks to it, with a header or without one."""
     trusted_clients: tuple[str, ...] | None = None
     """Networks that keep their permission by address. None: not said. Empty: nobody."""
     allow_address_permits: bool = False
-    version: str = "v1"
+    version: str | None = "v1"
+    """The version of the header; None for no header."""
     balancer_networks: tuple[str, ...] = ()
     """From where the load balancer speaks to this host."""
     balancer_ipv6: bool = False
@@ -151,6 +153,10 @@ class Listener:
     option: str = "proxy_listener"
     """Where the task says all this, for messages."""
 
+    @property
+    def expects_header(self) -> bool:
+        return self.present and self.version is not None
+
 
 @dataclass(frozen=True)
 class Request:
@@ -162,12 +168,14 @@ class Request:
     listeners: tuple[Listener, ...] = ()
 
     @property
-    def present(self) -> list[Listener]:
-        return [listener for listener in self.listeners if listener.enabled]
+    def with_header(self) -> list[Listener]:
+        """The listeners that are to expect one."""
+        return [listener for listener in self.listeners if listener.expects_header]
 
     @property
-    def absent(self) -> list[Listener]:
-        return [listener for listener in self.listeners if not listener.enabled]
+    def without_header(self) -> list[Listener]:
+        """The others: those that serve without one, and those that go."""
+        return [listener for listener in self.listeners if not listener.expects_header]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stands around a listener that is to expect PROXY headers, judged before anything is written. Private to the
-collection.
+"""What stands around a listener of the load balancer, judged before anything is written. Private to the collection.
 
 Everything here is pure; ``surroundings`` reads what the host shows.
 """
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import PARAMETERS as GRANTS
@@ -43,15 +42,18 @@ class Surroundings:
     """Programs of the host that speak SMTP to the listener, in words."""
 
 
-def refuse(before: Settings, after: Settings, listener: Listener, around: Surroundings) -> None:
-    """Raise for what would relay for the load balancer itself, or shut out who uses the listener today."""
-    if not listener.balancer_networks:
+def refuse_cut_off(before: Settings, listener: Listener, around: Surroundings) -> None:
+    """Raise for what would shut out who uses the listener today."""
+    if listener.allow_cutover or not listener.balancer_networks or not _is_new(before, listener):
         return
-    balancer = _networks(listener)
-    if not listener.allow_address_permits:
-        _refuse_trusted_balancer(after, listener, balancer)
-    if not listener.allow_cutover and _is_new(before, listener):
-        _refuse_cut_off(listener, outsiders(around.sessions, balancer))
+    others = outsiders(around.sessions, _networks(listener))
+    if others:
+        raise PostfixError(
+            f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} {listener.service} of this host now, without "
+            "a PROXY header, and would be answered 421. Let them send to the load balancer, give it a port of its own "
+            f"({listener.option}.service: 10025/inet), or accept it with {listener.option}.allow_cutover (role: "
+            "postfix_backend_allow_cutover)"
+        )
 
 
 def _networks(listener: Listener) -> tuple[Network, ...]:
@@ -66,12 +68,12 @@ def _is_new(before: Settings, listener: Listener) -> bool:
     return listener.service in before.entries and not is_proxied(before, listener.service)
 
 
-def _refuse_trusted_balancer(after: Settings, listener: Listener, balancer: Iterable[Network]) -> None:
-    lists = {
-        "mynetworks": after.effective.get("mynetworks", ""),
-        f"{listener.option}.trusted_clients": ", ".join(listener.trusted_clients or ()),
-    }
-    for name, value in lists.items():
+def refuse_trusted_balancer(after: Settings, listener: Listener) -> None:
+    """Raise for what would relay for the load balancer itself: for everybody, where it sends no header."""
+    if listener.allow_address_permits or not listener.present or not listener.balancer_networks:
+        return
+    balancer = _networks(listener)
+    for name, value in _trusting(after, listener).items():
         for network in _parsed(value):
             inside = [str(own) for own in balancer if own.version == network.version and own.overlaps(network)]
             if inside:
@@ -83,6 +85,15 @@ def _refuse_trusted_balancer(after: Settings, listener: Listener, balancer: Iter
                 )
 
 
+def _trusting(after: Settings, listener: Listener) -> dict[str, str]:
+    if not listener.expects_header:
+        return {"mynetworks": after.value(listener.service, "mynetworks")}
+    return {
+        "mynetworks": after.effective.get("mynetworks", ""),
+        f"{listener.option}.trusted_clients": ", ".join(listener.trusted_clients or ()),
+    }
+
+
 def _parsed(value: str) -> Iterator[Network]:
     """The networks of a list; tables and file names can not be judged here."""
     for word in re.split(r"[,\s]+", value):
@@ -90,16 +101,6 @@ def _parsed(value: str) -> Iterator[Network]:
             yield ipaddress.ip_network(word.replace("[", "").replace("]", ""), strict=False)
         except ValueError:
             continue
-
-
-def _refuse_cut_off(listener: Listener, others: list[str]) -> None:
-    if others:
-        raise PostfixError(
-            f"{', '.join(others)} {'use' if len(others) > 1 else 'uses'} {listener.service} of this host now, without "
-            "a PROXY header, and would be answered 421. Let them send to the load balancer, give it a port of its own "
-            f"({listener.option}.service: 10025/inet), or accept it with {listener.option}.allow_cutover (role: "
-            "postfix_backend_allow_cutover)"
-        )
 
 
 def refuse_teaser(after: Settings, listener: Listener) -> None:
@@ -110,7 +111,7 @@ def refuse_teaser(after: Settings, listener: Listener) -> None:
     entry = after.entries.get(listener.service)
     if not listener.checked_by_smtp or entry is None or entry.command != "postscreen":
         return
-    spared = listener.enabled and "permit_mynetworks" in after.value(listener.service, "postscreen_access_list")
+    spared = listener.expects_header and "permit_mynetworks" in after.value(listener.service, "postscreen_access_list")
     if after.value(listener.service, "postscreen_greet_banner") and not spared:
         raise PostfixError(
             f"{listener.option}.checked_by_smtp: postscreen on {listener.service} greets the load balancer's SMTP "

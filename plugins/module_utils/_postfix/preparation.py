@@ -155,7 +155,7 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         replaced=replaced,
         modes=modes,
         modes_before=modes_before,
-        addresses=layout.own_addresses(request.present, names),
+        addresses=layout.own_addresses(request.with_header, names),
         warnings=list(dict.fromkeys(warnings)),
     )
     if prepared.changed:
@@ -198,7 +198,8 @@ def _judge(before: Settings, after: Settings, request: Request, main: str, names
     said = header.inherited(after, request, main) if request.listeners else []
     for listener in request.listeners:
         preflight.refuse_teaser(after, listener)
-    for listener in request.present:
+        preflight.refuse_trusted_balancer(after, listener)
+    for listener in request.with_header:
         said += _preflight(before, after, listener, names)
     return said
 
@@ -207,7 +208,7 @@ def _preflight(before: Settings, after: Settings, listener: Listener, names: lay
     """Refuse or warn for what stands around a listener that is to expect a header."""
     new = not is_proxied(before, listener.service)
     around = surroundings.surroundings(before, listener.service) if new else preflight.Surroundings()
-    preflight.refuse(before, after, listener, around)
+    preflight.refuse_cut_off(before, listener, around)
     doubt = layout.reachability(after, listener, names)
     said = [doubt] if doubt and (new or listener.server_address) else []
     return said + preflight.notices(before, after, listener, around)

@@ -109,7 +109,7 @@ def _other_lines(before: State, after: State, changes: list[Change]) -> Iterator
 
 def _guard(after: Settings, request: Request) -> Iterator[str]:
     """The listeners and their guards, with every $name expanded: what the programs will see."""
-    for listener in request.present:
+    for listener in request.with_header:
         entry = after.entries.get(listener.service)
         for service, values in (listener_services(after, entry, listener) if entry else {}).items():
             for name, value in values.items():

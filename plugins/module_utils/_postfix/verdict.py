@@ -33,7 +33,7 @@ def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> N
     _refuse_undefined(after, request)
     _refuse_misplaced(after, request)
     _refuse_protocol(after, request)
-    for listener in request.present:
+    for listener in request.with_header:
         _refuse_unguarded(after, listener)
 
 

@@ -22,13 +22,13 @@ def declare(*entries: dict[str, Any]) -> list[Service]:
     return read_services({"services": list(entries or (SMTP, SUBMISSION, SUBMISSIONS))})
 
 
-def test_every_listener_is_given_and_what_is_absent_or_without_header_forgets_it() -> None:
+def test_every_listener_is_given_and_one_without_header_is_not_one_that_goes() -> None:
     services = declare(SMTP, {**SUBMISSION, "state": "absent"}, {**SUBMISSIONS, "proxy_protocol_version": None})
     given = postfix_side.listeners(services, {"balancer_networks": ["198.51.100.128/29"]})
-    assert [(item["service"], item["state"]) for item in given] == [
-        ("smtp/inet", "present"),
-        ("submission/inet", "absent"),
-        ("submissions/inet", "absent"),
+    assert [(item["service"], item["state"], item["proxy_protocol_version"]) for item in given] == [
+        ("smtp/inet", "present", "v1"),
+        ("submission/inet", "absent", "v1"),
+        ("submissions/inet", "present", "none"),
     ]
     assert {tuple(item["balancer_networks"]) for item in given} == {("198.51.100.128/29",)}
 

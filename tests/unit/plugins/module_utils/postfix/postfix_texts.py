@@ -162,7 +162,7 @@ _LISTENERS = st.lists(
     st.fixed_dictionaries(
         {
             "service": _SMTP,
-            "enabled": st.booleans(),
+            "present": st.booleans(),
             "trusted_clients": st.sampled_from([(), ("192.0.2.0/24",), ("192.0.2.1", "2001:db8::/32")]),
             "balancer_networks": st.sampled_from([(), ("198.51.100.128/29",)]),
             "allow_address_permits": st.booleans(),

@@ -18,7 +18,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
 
 MAIN = "# main\nmyhostname = mx.example\nsmtpd_upstream_proxy_protocol = haproxy\n"
 ON = Request(listeners=(Listener(),))
-OFF = Request(listeners=(Listener(enabled=False),))
+OFF = Request(listeners=(Listener(present=False),))
 
 
 def host(*entries: Entry, **main: str) -> Settings:

@@ -109,7 +109,7 @@ def test_mail_does_not_go_at_random_to_one_of_two_entries(ours: str, theirs: str
     assert theirs in str(refused.value)
     with pytest.raises(PostfixError, match="would both listen"):
         refuse_ambiguous(after, Request(new_services={ours: after.entries[ours]}), LOOKUP)
-    refuse_ambiguous(after, Request(listeners=(Listener(ours, enabled=False),)), LOOKUP)
+    refuse_ambiguous(after, Request(listeners=(Listener(ours, present=False),)), LOOKUP)
 
 
 @pytest.mark.parametrize(("ours", "theirs", "effective"), APART)
@@ -144,7 +144,7 @@ def test_overrides_for_another_name_of_a_port_are_not_answered_with_a_second_ent
 
 def test_a_listener_under_another_name_is_not_forgotten_in_silence() -> None:
     """Taking back ``submissions/inet`` where the entry is ``smtps/inet`` would end well and change nothing."""
-    leaving = Request(listeners=(Listener("submissions/inet", enabled=False),))
+    leaving = Request(listeners=(Listener("submissions/inet", present=False),))
     refuse_missing(host("smtps/inet"), leaving, LOOKUP)
     with pytest.raises(PostfixError, match="smtps/inet serves that port"):
         refuse_missing(host("smtps/inet", smtpd_upstream_proxy_protocol="haproxy"), leaving, LOOKUP)
@@ -156,7 +156,7 @@ def test_an_entry_that_postfix_passes_over_is_not_edited() -> None:
     assert read.duplicates == ("smtp/inet",)
     for request in (
         listener(),
-        Request(listeners=(Listener(enabled=False),)),
+        Request(listeners=(Listener(present=False),)),
         Request(services={"smtp/inet": {"mynetworks": ""}}),
         Request(new_services={"smtp/inet": Entry("smtp/inet", command="smtpd")}),
     ):

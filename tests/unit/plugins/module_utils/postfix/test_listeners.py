@@ -68,7 +68,7 @@ def run(plan: Plan, request: Request, apply: str = "reload", timeout: float = TI
 
 def listeners(*ports: int, absent: tuple[int, ...] = ()) -> Request:
     here = [Listener(f"{port}/inet", trusted_clients=()) for port in ports]
-    return Request(listeners=(*here, *(Listener(f"{port}/inet", enabled=False) for port in absent)))
+    return Request(listeners=(*here, *(Listener(f"{port}/inet", present=False) for port in absent)))
 
 
 def add(postfix: PrivatePostfix, name: str, text: str) -> None:
@@ -129,10 +129,10 @@ def test_two_ports_of_postscreen_share_the_guard_until_the_last_one_goes(postfix
     run(plan, Request(listeners=screens))
     assert not plan(Request(listeners=screens)).changed
 
-    run(plan, Request(listeners=(screens[0], replace(screens[1], enabled=False))))
+    run(plan, Request(listeners=(screens[0], replace(screens[1], present=False))))
     assert not postfix.relays("v1", PARTNER, postfix.screen)
     assert "smtpd_authorized_xclient_hosts=\n" in postfix.file("master.cf").read_text()
-    run(plan, Request(listeners=tuple(replace(screen, enabled=False) for screen in screens)))
+    run(plan, Request(listeners=tuple(replace(screen, present=False) for screen in screens)))
     assert "smtpd_authorized_xclient_hosts=192.0.2.1\n" in postfix.file("master.cf").read_text()
 
 

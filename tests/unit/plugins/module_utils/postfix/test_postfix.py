@@ -251,7 +251,7 @@ def test_behind_postscreen_the_guard_goes_on_the_smtpd_that_decides() -> None:
 
 
 def test_what_the_listener_got_is_taken_back_and_nothing_else() -> None:
-    request = Request(listeners=(Listener(enabled=False),))
+    request = Request(listeners=(Listener(present=False),))
     before = settings(smtpd(smtpd_upstream_proxy_protocol=REFERENCE, **GUARD, kept="1"), main=GUIDE)
     changes = plan_changes(before, with_listeners(before, request, nobody))
     assert {change.place for change in changes} == {
@@ -265,7 +265,7 @@ def test_what_the_listener_got_is_taken_back_and_nothing_else() -> None:
 
 def test_the_guides_line_stays_while_another_service_uses_it() -> None:
     before = settings(smtpd(), smtpd("10025/inet", smtpd_upstream_proxy_protocol=REFERENCE), main=GUIDE)
-    request = with_listeners(before, Request(listeners=(Listener(enabled=False),)), nobody)
+    request = with_listeners(before, Request(listeners=(Listener(present=False),)), nobody)
     assert plan_changes(before, request) == []
 
 

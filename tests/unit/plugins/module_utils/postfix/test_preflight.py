@@ -51,24 +51,36 @@ def host(proxied: bool = False, **effective: str) -> Settings:
 def test_whatever_comes_through_the_balancer_is_not_to_be_trusted(mynetworks: str, trusted: tuple[str, ...]) -> None:
     after, listener = host(mynetworks=mynetworks), replace(LISTENER, trusted_clients=trusted)
     with pytest.raises(PostfixError, match=r"198\.51\.100\.128/29.*allow_address_permits"):
-        refuse(host(), after, listener, Surroundings())
-    refuse(host(), after, replace(listener, allow_address_permits=True), Surroundings())
-    refuse(host(), after, replace(listener, balancer_networks=()), Surroundings())
+        refuse_trusted_balancer(after, listener)
+    refuse_trusted_balancer(after, replace(listener, allow_address_permits=True))
+    refuse_trusted_balancer(after, replace(listener, balancer_networks=()))
 
 
 def test_loopback_and_strangers_are_no_balancer() -> None:
-    refuse(
-        host(), host(mynetworks="127.0.0.0/8 [::1]/128 203.0.113.0/24 hash:/etc/postfix/x"), LISTENER, Surroundings()
-    )
+    refuse_trusted_balancer(host(mynetworks="127.0.0.0/8 [::1]/128 203.0.113.0/24 hash:/etc/postfix/x"), LISTENER)
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "there", "relays"),
+    [("127.0.0.0/8", None, False), ("198.51.100.0/24", None, True), ("127.0.0.0/8", "198.51.100.130", True)],
+)
+def test_a_load_balancer_that_sends_no_header_is_not_to_be_trusted_either(
+    everywhere: str, there: str | None, relays: bool
+) -> None:
+    expanded = {} if there is None else {("smtp/inet", "mynetworks"): there}
+    after, plain = replace(host(mynetworks=everywhere), expanded=expanded), replace(LISTENER, version=None)
+    with pytest.raises(PostfixError, match="without a PROXY header could relay") if relays else nullcontext():
+        refuse_trusted_balancer(after, plain)
+    refuse_trusted_balancer(after, replace(plain, present=False))
 
 
 def test_clients_that_use_the_port_now_are_not_cut_off_in_silence() -> None:
     around = Surroundings(sessions=SESSION)
     with pytest.raises(PostfixError, match=r"203\.0\.113\.10.*10025/inet.*allow_cutover"):
-        refuse(host(), host(), LISTENER, around)
-    refuse(host(), host(), replace(LISTENER, allow_cutover=True), around)
-    refuse(host(proxied=True), host(proxied=True), LISTENER, around)
-    refuse(host(), host(), replace(LISTENER, service="10025/inet"), around)
+        refuse_cut_off(host(), LISTENER, around)
+    refuse_cut_off(host(), replace(LISTENER, allow_cutover=True), around)
+    refuse_cut_off(host(proxied=True), LISTENER, around)
+    refuse_cut_off(host(), replace(LISTENER, service="10025/inet"), around)
 
 
 @pytest.mark.parametrize(
@@ -156,10 +168,76 @@ def test_the_second_run_sees_its_own_port() -> None:
         parameters={"smtp_upstream_proxy_protocol": "haproxy"}, entries={**before.entries, "10025/inet": entry}
     )
     assert plan_changes(now, with_listeners(now, Request(listeners=(OWN,)), lambda _address: False)) == []
-    gone = with_listeners(now, Request(listeners=(replace(OWN, enabled=False),)), lambda _address: False)
+    gone = with_listeners(now, Request(listeners=(replace(OWN, present=False),)), lambda _address: False)
     assert gone.new_services == {"10025/inet": None}
     assert gone.parameters == {"smtp_upstream_proxy_protocol": None}
-    assert plan_changes(before, with_listeners(before, Request(listeners=(replace(OWN, enabled=False),)), bool)) == []
+    assert plan_changes(before, with_listeners(before, Request(listeners=(replace(OWN, present=False),)), bool)) == []
+
+
+def on(entry: Entry, *others: Entry) -> Settings:
+    """A host with this entry, as a listener has left it, and the guide's line."""
+    return Settings(
+        parameters={"smtp_upstream_proxy_protocol": "haproxy"},
+        entries={each.service: each for each in (entry, *others)},
+    )
+
+
+PORT_25 = Entry("smtp/inet", command="smtpd")
+SUBMISSION = Entry("submission/inet", private="n", command="smtpd", overrides={"smtpd_sasl_auth_enable": "yes"})
+WITH_SUBMISSION = {"submission/inet": SUBMISSION}
+
+
+def test_without_a_header_a_port_of_its_own_goes_on_serving() -> None:
+    off = Request(listeners=(replace(OWN, version=None),))
+    with_header = with_listeners(on(PORT_25), Request(listeners=(OWN,)), bool).new_services["10025/inet"]
+    assert with_header is not None
+    kept = replaced_overrides(on(PORT_25), Request(listeners=(OWN,)), {})
+    now = on(PORT_25, with_header)
+    changes = plan_changes(now, with_listeners(now, off, bool, kept))
+    assert {change.place for change in changes} == {
+        "smtp_upstream_proxy_protocol",
+        *(f"10025/inet/{name}" for name in ("smtpd_upstream_proxy_protocol", "mynetworks", *GUARDED_HOST_LISTS)),
+    }
+    # It is like port 25 on a host that never had it, too.
+    fresh = with_listeners(on(PORT_25), off, bool).new_services["10025/inet"]
+    assert fresh is not None
+    assert fresh.overrides == {"syslog_name": "postfix/balancer"}
+    away = Request(listeners=(replace(OWN, present=False),))
+    assert with_listeners(on(PORT_25, fresh), away, bool, kept).new_services == {"10025/inet": None}
+
+
+def test_without_a_header_an_entry_of_the_task_goes_on_serving_until_the_service_is_absent() -> None:
+    """587 of ``new_services``: with the header, without it, with it again, and gone."""
+    listener = Listener("submission/inet", trusted_clients=())
+    ways = [listener, replace(listener, version=None), listener, replace(listener, present=False)]
+    now, kept, served = Settings(entries={"smtp/inet": PORT_25}), {}, []
+    for way in ways:
+        asked = Request(new_services=WITH_SUBMISSION, listeners=(way,))
+        entry = with_listeners(now, asked, bool, kept).new_services["submission/inet"]
+        kept = replaced_overrides(now, asked, kept)
+        now = on(PORT_25, *([entry] if entry else []))
+        assert plan_changes(now, with_listeners(now, asked, bool, kept))[1:] == [], "a second run finds nothing to do"
+        served.append(None if entry is None else "smtpd_upstream_proxy_protocol" in entry.overrides)
+    assert served == [True, False, True, None]
+    assert kept == {}
+
+
+def test_an_entry_that_the_host_had_before_is_never_removed() -> None:
+    """Not where ``new_services`` names it too, and also not where it had the header in between."""
+    listener = Listener("submission/inet", trusted_clients=())
+    now, kept = on(PORT_25, SUBMISSION), {}
+    for way in (listener, replace(listener, version=None), listener, replace(listener, present=False)):
+        asked = Request(new_services=WITH_SUBMISSION, listeners=(way,))
+        entry = with_listeners(now, asked, bool, kept).new_services["submission/inet"]
+        kept = replaced_overrides(now, asked, kept)
+        assert entry is not None
+        now = on(PORT_25, entry)
+    assert entry == SUBMISSION
+
+
+def test_what_is_known_of_an_entry_goes_with_it() -> None:
+    """Somebody took an entry that came with its listener out by hand; another one of that name is theirs."""
+    assert replaced_overrides(on(PORT_25), Request(), {"submission/inet": None}) == {}
 
 
 def test_overrides_that_stood_there_before_come_back() -> None:
@@ -173,7 +251,7 @@ def test_overrides_that_stood_there_before_come_back() -> None:
     now = Settings(entries={"smtp/inet": Entry("smtp/inet", command="smtpd", overrides={**mine, **values})})  # type: ignore[dict-item]
     assert replaced_overrides(now, Request(listeners=(listener,)), kept) == kept
 
-    leaving = Request(listeners=(replace(listener, enabled=False),))
+    leaving = Request(listeners=(replace(listener, present=False),))
     back = with_listeners(now, leaving, bool, kept).services["smtp/inet"]
     assert back == {**dict.fromkeys(values), "mynetworks": "10.0.0.0/8"}
     assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
@@ -204,10 +282,10 @@ def test_a_rate_limit_does_not_take_the_server_down_by_its_own_checks(mine: dict
     now = host(limits, **{name: str(value) for name, value in values.items()})
     assert replaced_overrides(now, wanted, kept) == kept
     assert plan_changes(now, with_listeners(now, wanted, bool, kept)) == plan_changes(now, Request(parameters=GUIDE))
-    gone = with_listeners(now, Request(listeners=(Listener(enabled=False),)), bool, kept).services["smtp/inet"]
+    gone = with_listeners(now, Request(listeners=(Listener(present=False),)), bool, kept).services["smtp/inet"]
     assert gone[LIMIT] == mine.get(LIMIT)
     # What somebody set by hand, and no run replaced, is not ours to take.
-    away = Listener(enabled=False, balancer_networks=("198.51.100.128/29",))
+    away = Listener(present=False, balancer_networks=("198.51.100.128/29",))
     assert LIMIT not in with_listeners(now, Request(listeners=(away,)), bool).services["smtp/inet"]
     # The limit came after the listener: what it had then is what comes back.
     early = host(limits, **{name: str(value) for name, value in values.items() if name != LIMIT}, **mine)

@@ -28,7 +28,7 @@ def settings(program: str = "postscreen", banner: str = BANNER, access_list: str
 @pytest.mark.parametrize(
     ("after", "listener"),
     [
-        (settings(), Listener(enabled=False, checked_by_smtp=True)),
+        (settings(), Listener(present=False, checked_by_smtp=True)),
         (settings(access_list="cidr:/etc/postfix/access"), Listener(checked_by_smtp=True)),
     ],
 )
@@ -41,9 +41,9 @@ def test_a_check_that_meets_the_teaser_is_refused(after: Settings, listener: Lis
     ("after", "listener"),
     [
         (settings(), Listener(checked_by_smtp=True)),
-        (settings(), Listener(enabled=False)),
-        (settings(banner=""), Listener(enabled=False, checked_by_smtp=True)),
-        (settings("smtpd"), Listener(enabled=False, checked_by_smtp=True)),
+        (settings(), Listener(present=False)),
+        (settings(banner=""), Listener(present=False, checked_by_smtp=True)),
+        (settings("smtpd"), Listener(present=False, checked_by_smtp=True)),
         (settings(), Listener("10025/inet", checked_by_smtp=True)),
     ],
 )

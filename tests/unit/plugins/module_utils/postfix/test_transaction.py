@@ -57,7 +57,7 @@ def enable(postfix: PrivatePostfix) -> Request:
 
 
 def disable(postfix: PrivatePostfix) -> Request:
-    return Request(listeners=(Listener(postfix.listener, enabled=False),))
+    return Request(listeners=(Listener(postfix.listener, present=False),))
 
 
 @pytest.fixture

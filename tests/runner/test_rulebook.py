@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,18 +21,12 @@ import yaml
 from runner.conftest import COLLECTIONS, HOSTS, PROJECT, ROOT, eventually
 from simulator.credentials import ACCESS_TOKEN
 from simulator.launcher import Running
+from tools.ports import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="ansible-rulebook needs java")
 
 TOKEN = "theWebhookToken"
 EXAMPLE = ROOT / "examples/event-driven/vars.yml"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Rulebook:

@@ -69,7 +69,7 @@ def rows(cores: tuple[Core, ...]) -> Iterator[Row]:
     """Yield what the whole matrix is made of.
 
     All integration targets run on the newest Python that ansible-core runs on, and with the oldest that its modules
-    run with; the main ones on the others.
+    run with; the main ones on the others. Slow unit tests, which start daemons, run on the newest alone.
     """
     for core in cores:
         controllers = available(core.controllers)
@@ -82,7 +82,7 @@ def rows(cores: tuple[Core, ...]) -> Iterator[Row]:
             suites = SUITES if is_newest else SUITES[1:]
             targets = () if is_newest or python == MODULE_FLOOR else MAIN_TARGETS
             # Programs of Ansible are not there for a Python that runs modules alone.
-            marker = "" if is_controller else "not programs"
+            marker = "" if is_newest else "not slow" if is_controller else "not (slow or programs)"
             yield Row(core, python, python if is_controller else controllers[0], suites, targets, marker)
 
 

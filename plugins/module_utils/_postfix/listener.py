@@ -44,7 +44,9 @@ def plan_from_nothing(request: Request) -> list[Change]:
     """The changes for a host without Postfix: what a fresh installation would be given."""
     entries = {listener.service: Entry(listener.service, command="smtpd") for listener in request.with_header}
     new = {name: entry for name, entry in entries.items() if name not in request.new_services}
-    request = with_listeners(Settings(entries=new), replace(request, listeners=tuple(request.with_header)), lambda _a: True)
+    request = with_listeners(
+        Settings(entries=new), replace(request, listeners=tuple(request.with_header)), lambda _a: True
+    )
     services = {name: Entry(name) for name in request.services}
     return plan_changes(Settings(entries=services), request)
 
@@ -108,9 +110,7 @@ def _without_listener(
     return _merge(request, listener, back)
 
 
-def _came_for(
-    before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values | None]
-) -> bool:
+def _came_for(before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values | None]) -> bool:
     """Whether an entry is there for the listener alone. One that the host had before it never is."""
     entry = before.entries.get(listener.service)
     if entry is None or OWN_ENTRY.items() <= entry.overrides.items():

@@ -62,7 +62,8 @@ def sign_in(settings: Settings) -> list[paramiko.Transport]:
 
 def close(transports: list[paramiko.Transport]) -> None:
     for transport in reversed(transports):
-        transport.close()
+        with contextlib.suppress(*library.LOST):  # it takes leave of the far side, which may be gone
+            transport.close()
 
 
 def _stream(settings: Settings, hop: Hop, transports: list[paramiko.Transport]) -> t.Any:

@@ -17,6 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.ports import free_port
+
 PROGRAM = Path("/usr/sbin/sshd")
 UID = 54021
 PASSWORD, PASSPHRASE = "the password of alice", "the passphrase of her key"
@@ -117,7 +119,7 @@ def world() -> Iterator[World]:
 
 @contextlib.contextmanager
 def running(world: World, *settings: str, host_key: str = "host", port: int = 0) -> Iterator[Sshd]:
-    port = port or _free_port()
+    port = port or free_port()
     name = f"sshd-{port}"
     lines = (
         f"Port {port}",
@@ -146,11 +148,6 @@ def running(world: World, *settings: str, host_key: str = "host", port: int = 0)
         server.drop()
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def _await_port(server: Sshd) -> None:

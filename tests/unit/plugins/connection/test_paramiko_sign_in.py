@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,17 @@ def test_through_jump_hosts(server: Sshd, world: World, connect: Connect, keep_o
         assert who(connection) == "alice"
         assert first.sessions()
         assert second.sessions()
+
+
+def test_a_connection_whose_jump_host_is_gone_can_be_closed(server: Sshd, world: World, connect: Connect) -> None:
+    """Taking leave of the host would go through the jump host."""
+    with sshd.running(world) as jump:
+        connection = connect(server, proxy_jump=f"127.0.0.1:{jump.port}", keep_open=0)
+        who(connection)
+        outer, dummy = connection._keeper._session._transports
+        outer.sock.shutdown(socket.SHUT_WR)
+        connection.close()
+        assert not outer.is_active()
 
 
 def test_the_password_is_not_shown_to_a_jump_host(server: Sshd, world: World, connect: Connect) -> None:

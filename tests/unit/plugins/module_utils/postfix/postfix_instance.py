@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import (
     greeting,
     refusal,
 )
+
+from tools.ports import free_ports
 
 # The address that mynetworks trusts; it is nobody's, so only a forged header can claim it.
 PARTNER = "192.0.2.99"
@@ -144,17 +145,11 @@ class PrivatePostfix:
         return any(reply.command == "RCPT" and reply.code == 250 for reply in transcript.replies)
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for dummy in range(count)]
-        return [server.getsockname()[1] for server in servers]
-
-
 @contextmanager
 def private_postfix() -> Iterator[PrivatePostfix]:
     root = Path(tempfile.mkdtemp(prefix="postfix-"))
     root.chmod(0o755)
-    postfix = PrivatePostfix(root, *_free_ports(3))
+    postfix = PrivatePostfix(root, *free_ports(3))
     try:
         for name in ("etc", "spool", "data"):
             (root / name).mkdir()

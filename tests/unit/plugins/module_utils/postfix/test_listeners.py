@@ -24,6 +24,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preparat
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.transaction import Transaction
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import Talk, converse, greeting, refusal
 
+from tools.ports import free_port
 from unit.plugins.module_utils.postfix.postfix_instance import PARTNER, PrivatePostfix, is_possible, private_postfix
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_possible(), reason="needs root and Postfix")]
@@ -74,12 +75,6 @@ def listeners(*ports: int, absent: tuple[int, ...] = ()) -> Request:
 def add(postfix: PrivatePostfix, name: str, text: str) -> None:
     """As an administrator adds a line."""
     host.write_text(str(postfix.file(name)), postfix.file(name).read_text() + text)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 def states(postfix: PrivatePostfix) -> list[int | None]:

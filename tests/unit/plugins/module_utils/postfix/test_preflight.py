@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener
     with_listeners,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    GUARDED_HOST_LISTS,
     Entry,
     Listener,
     PostfixError,
@@ -27,7 +29,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.prefligh
     Surroundings,
     local_senders,
     notices,
-    refuse,
+    refuse_cut_off,
+    refuse_trusted_balancer,
 )
 
 GUIDE: Values = {"smtp_upstream_proxy_protocol": "haproxy"}
@@ -210,7 +213,8 @@ def test_without_a_header_an_entry_of_the_task_goes_on_serving_until_the_service
     """587 of ``new_services``: with the header, without it, with it again, and gone."""
     listener = Listener("submission/inet", trusted_clients=())
     ways = [listener, replace(listener, version=None), listener, replace(listener, present=False)]
-    now, kept, served = Settings(entries={"smtp/inet": PORT_25}), {}, []
+    kept: dict[str, Values | None] = {}
+    now, served = Settings(entries={"smtp/inet": PORT_25}), []
     for way in ways:
         asked = Request(new_services=WITH_SUBMISSION, listeners=(way,))
         entry = with_listeners(now, asked, bool, kept).new_services["submission/inet"]
@@ -225,7 +229,8 @@ def test_without_a_header_an_entry_of_the_task_goes_on_serving_until_the_service
 def test_an_entry_that_the_host_had_before_is_never_removed() -> None:
     """Not where ``new_services`` names it too, and also not where it had the header in between."""
     listener = Listener("submission/inet", trusted_clients=())
-    now, kept = on(PORT_25, SUBMISSION), {}
+    kept: dict[str, Values | None] = {}
+    now = on(PORT_25, SUBMISSION)
     for way in (listener, replace(listener, version=None), listener, replace(listener, present=False)):
         asked = Request(new_services=WITH_SUBMISSION, listeners=(way,))
         entry = with_listeners(now, asked, bool, kept).new_services["submission/inet"]

@@ -34,8 +34,10 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
 STAMP_NAME = "mailops.ovh_iplb.applied"
 PREVIOUS_PREFIX = ".mailops.ovh_iplb.previous."
 # One command of its own session: once it runs, nothing that happens to this process leaves Postfix stopped. Arguments
-# are the directory, the prefix of the previous files, and the systemd unit if there is one. Its stdin is the lock,
-# which Postfix must not inherit.
+# are the directory, the prefix of the previous files, the systemd unit if there is one, and the file with the process
+# id of master. Its stdin is the lock, which Postfix must not inherit.
+# Whoever asks for Postfix's status, as monitoring does, holds Postfix's own lock for a moment: another who asks then
+# hears that it runs, and a master that starts then gives up.
 _RESTART = """\
 restart() {
     [ -n "$2" ] || { postfix -c "$0" stop; postfix -c "$0" start; return; }
@@ -44,10 +46,15 @@ restart() {
 }
 restart "$@" < /dev/null
 code=$?
+runs() { { postfix -c "$0" status && kill -0 "$(sed 1q "$3")"; } < /dev/null > /dev/null 2>&1; }
 cd "$0" || exit
-if [ ! -e "$1main.cf" ] || postfix -c "$0" status < /dev/null > /dev/null 2>&1; then exit $code; fi
+if [ ! -e "$1main.cf" ] || runs "$@"; then exit $code; fi
 mv -f "$1main.cf" main.cf && mv -f "$1master.cf" master.cf
-restart "$@" < /dev/null 2> /dev/null
+for wait in 0 1 2; do
+    sleep $wait
+    restart "$@" < /dev/null 2> /dev/null
+    if runs "$@"; then break; fi
+done
 exit 1
 """
 
@@ -153,7 +160,7 @@ class Instance:
         self.forget_previous()
         for name, text in (previous or {}).items():
             write_text(self.path(PREVIOUS_PREFIX + name), text, like=self.path(name))
-        command = ("sh", "-c", _RESTART, self.directory, PREVIOUS_PREFIX, self._unit() or "")
+        command = ("sh", "-c", _RESTART, self.directory, PREVIOUS_PREFIX, self._unit() or "", self.pid_file)
         result = run(*command, terminal=True, stdin=lock)
         self.forget_previous()
         if result.code != 0:

@@ -182,8 +182,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.key_files i
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
     connection_options,
+    own_options,
     refresh_options,
-    with_children,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import CERTIFICATE
@@ -193,7 +193,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import Nu
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **with_children(CERTIFICATE), **_order_options(), **refresh_options()}
+    return {**connection_options(), **own_options(CERTIFICATE), **_order_options(), **refresh_options()}
 
 
 def _order_options() -> Spec:
@@ -203,7 +203,7 @@ def _order_options() -> Spec:
 def desired(written: Values) -> Desired:
     if "fqdn" in written:
         return Desired(free=desired_order(written))
-    own = with_children(CERTIFICATE)
+    own = own_options(CERTIFICATE)
     entry = with_key({name: value for name, value in written.items() if name in own})
     return Desired((desired_object(CERTIFICATE, entry),))
 

@@ -206,31 +206,17 @@ frontends:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_object
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
-    Spec,
-    connection_options,
-    object_options,
-    refresh_options,
-)
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import Spec
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FRONTEND
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.single import run_single, spec_of
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **object_options(FRONTEND), **refresh_options()}
-
-
-def desired(written: Values) -> Desired:
-    own = object_options(FRONTEND)
-    return Desired((desired_object(FRONTEND, {name: value for name, value in written.items() if name in own}),))
+    return spec_of(FRONTEND)
 
 
 def main() -> None:
-    module = NullAwareModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, desired)
+    run_single(FRONTEND)
 
 
 if __name__ == "__main__":

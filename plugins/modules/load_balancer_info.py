@@ -22,8 +22,8 @@ options:
       - The service itself is always read.
     type: list
     elements: str
-    choices: [settings, nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
-    default: [settings, nat_ip, pending_changes, quota, tasks, farms, frontends, routes, certificates, vrack_networks]
+    choices: [settings, nat_ip, pending_changes, quota, tasks, vrack_networks, certificates, farms, frontends, routes]
+    default: [settings, nat_ip, pending_changes, quota, tasks, vrack_networks, certificates, farms, frontends, routes]
 extends_documentation_fragment:
   - mailops.ovh_iplb.attributes.info
   - mailops.ovh_iplb.connection

@@ -222,31 +222,17 @@ routes:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_object
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
-    Spec,
-    connection_options,
-    refresh_options,
-    with_children,
-)
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import Spec
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import ROUTE
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.single import run_single, spec_of
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **with_children(ROUTE), **refresh_options()}
-
-
-def desired(written: Values) -> Desired:
-    own = with_children(ROUTE)
-    return Desired((desired_object(ROUTE, {name: value for name, value in written.items() if name in own}),))
+    return spec_of(ROUTE)
 
 
 def main() -> None:
-    module = NullAwareModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, desired)
+    run_single(ROUTE)
 
 
 if __name__ == "__main__":

@@ -145,31 +145,17 @@ vrack_networks:
   elements: dict
 """
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_object
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
-    Spec,
-    connection_options,
-    refresh_options,
-    with_children,
-)
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.runner import run
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import Spec
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import VRACK_NETWORK
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.single import run_single, spec_of
 
 
 def argument_spec() -> Spec:
-    return {**connection_options(), **with_children(VRACK_NETWORK), **refresh_options()}
-
-
-def desired(written: Values) -> Desired:
-    own = with_children(VRACK_NETWORK)
-    return Desired((desired_object(VRACK_NETWORK, {name: value for name, value in written.items() if name in own}),))
+    return spec_of(VRACK_NETWORK)
 
 
 def main() -> None:
-    module = NullAwareModule(argument_spec=argument_spec(), supports_check_mode=True)
-    run(module, desired)
+    run_single(VRACK_NETWORK)
 
 
 if __name__ == "__main__":

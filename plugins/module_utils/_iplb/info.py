@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import re
 import typing as t
+from functools import partial
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
-    CERTIFICATE,
-    FARM,
-    FRONTEND,
-    ROUTE,
-    VRACK_NETWORK,
+    RESOURCES,
     child_of,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import settings_of
@@ -68,10 +65,10 @@ def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
     return sorted((snake_case(task) for task in _each(api, f"{reader.root}/task")), key=lambda task: task["id"])
 
 
-def _objects(api: Api, reader: Reader, resource: Resource, listing: str = "") -> list[Values]:
+def _objects(resource: Resource, _api: Api, reader: Reader, _service: Values) -> list[Values]:
     """All objects of a kind, with their children."""
-    protocols = reader.defined(listing) if listing else set(resource.protocols)
-    found = _proved(reader, resource, [(protocol, None) for protocol in sorted(protocols & set(resource.protocols))])
+    protocols = reader.defined(resource) & set(resource.protocols)
+    found = _proved(reader, resource, [(protocol, None) for protocol in sorted(protocols)])
     child = child_of(resource)
     children = _proved(reader, child, [item.identity for item in found]) if child else []
     return [_told(item, child, children) for item in found]
@@ -100,11 +97,7 @@ PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {
     "pending_changes": _pending_changes,
     "quota": _quota,
     "tasks": _tasks,
-    "farms": lambda api, reader, _service: _objects(api, reader, FARM, "definedFarms"),
-    "frontends": lambda api, reader, _service: _objects(api, reader, FRONTEND, "definedFrontends"),
-    "routes": lambda api, reader, _service: _objects(api, reader, ROUTE, "definedRoutes"),
-    "certificates": lambda api, reader, _service: _objects(api, reader, CERTIFICATE),
-    "vrack_networks": lambda api, reader, _service: _objects(api, reader, VRACK_NETWORK),
+    **{resource.plural: partial(_objects, resource) for resource in RESOURCES if not resource.parent},
 }
 
 

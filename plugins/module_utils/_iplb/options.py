@@ -89,6 +89,12 @@ def with_children(resource: Resource) -> Spec:
     return {**object_options(resource), child.plural: list_of(child)}
 
 
+def own_options(resource: Resource) -> Spec:
+    """What the module of a kind can say: the object with what belongs to it whole, and not with what is by itself."""
+    child = child_of(resource)
+    return with_children(resource) if child and child.owned else object_options(resource)
+
+
 def list_of(resource: Resource) -> dict[str, t.Any]:
     return {"type": "list", "elements": "dict", "options": with_children(resource)}
 

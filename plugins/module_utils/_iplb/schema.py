@@ -97,6 +97,7 @@ FARM = Resource(
     ),
     references=(Reference("vrack_network_id", "vrack_network", "vrack_network"),),
     replaceable=True,
+    defined="definedFarms",
 )
 
 SERVER = Resource(
@@ -152,6 +153,7 @@ FRONTEND = Resource(
         Reference("default_ssl_id", "default_ssl", "certificate"),
     ),
     exclusive=("allowed_source", "denied_source"),
+    defined="definedFrontends",
 )
 
 # What there is to choose from is the service's to say (availableRouteActions, availableRouteRules), so no list of ours.
@@ -179,6 +181,7 @@ ROUTE = Resource(
     ),
     zones="frontend_id",
     facts=(Fact("status", "status"), Fact("rules", "rules", is_list=True)),
+    defined="definedRoutes",
 )
 
 RULE = Resource(

@@ -155,24 +155,26 @@ class Reader:
     def add_what_is_deployed(self, snapshot: Snapshot) -> None:
         """Every frontend, the routes where one leads nowhere else, and in a vRack every farm: what the rules for a
         deployable configuration are about."""
-        self.add(snapshot, FRONTEND, self._defined(snapshot, FRONTEND, "definedFrontends"))
+        self.add(snapshot, FRONTEND, self._defined(snapshot, FRONTEND))
         lonely = {item.protocol for item in snapshot.of(FRONTEND) if not _has_target(item)} & set(ROUTE.protocols)
         self.add(snapshot, ROUTE, sorted(lonely))
         if snapshot.service.get("vrackName"):
-            self.add(snapshot, FARM, self._defined(snapshot, FARM, "definedFarms"))
+            self.add(snapshot, FARM, self._defined(snapshot, FARM))
 
-    def _defined(self, snapshot: Snapshot, resource: Resource, listing: str) -> list[str]:
+    def _defined(self, snapshot: Snapshot, resource: Resource) -> list[str]:
         """The protocols that have any object of a kind: one call instead of a list for each."""
         unread = [protocol for protocol in PROTOCOLS if (resource.kind, protocol) not in snapshot.read]
         if not unread:
             return []
-        used = self.defined(listing)
+        used = self.defined(resource)
         snapshot.read.update((resource.kind, protocol) for protocol in unread if protocol not in used)
         return [protocol for protocol in unread if protocol in used]
 
-    def defined(self, listing: str) -> set[str]:
-        """The protocols that have any object of a kind."""
-        return {str(item.get("type")) for item in self._api.get_list(f"{self.root}/{listing}", dict)}
+    def defined(self, resource: Resource) -> set[str]:
+        """The protocols that have any object of a kind, as far as the API tells it in one call."""
+        if not resource.defined:
+            return set(resource.protocols)
+        return {str(item.get("type")) for item in self._api.get_list(f"{self.root}/{resource.defined}", dict)}
 
     def service(self) -> Values:
         try:

@@ -103,7 +103,7 @@ class Resource:
     empty, in every zone of the service. Of two ``exclusive`` lists only one may have members. What is ``owned`` belongs
     to its parent whole: a list of it is all there is to be. What ``cascades`` the API deletes together with its parent.
     ``purge`` is whether what no entry names may be deleted, and what is ``replaceable`` may make room for another one
-    where a field can not change.
+    where a field can not change. ``defined`` is the call that tells which protocols have any object of the kind.
     """
 
     kind: str
@@ -121,6 +121,7 @@ class Resource:
     cascades: bool = False
     purge: bool = True
     replaceable: bool = False
+    defined: str = ""
 
     @property
     def id_option(self) -> str:

@@ -25,9 +25,14 @@ STAGE = {"refresh": False}
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 STEPS = ("created", "changed", "reset", "deleted")
 
-# Two values for what the type and the choices of a field do not tell.
+BY_TYPE: dict[str, tuple[Any, Any]] = {
+    "bool": (True, False),
+    "int": (2, 1),
+    "str": ("one", "two"),
+    "list": (["one"], ["one", "two"]),
+}
+# Two values where the type and the choices of a field do not tell which it takes.
 VALUES: dict[str, tuple[Any, Any]] = {
-    "display_name": ("one", "two"),
     "zone": ("gra", "rbx"),
     "port": (2525, 2526),
     "frontend.port": ("25", "465,1000-2000"),
@@ -36,7 +41,6 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "vrack_network_id": (301, 301),
     "weight": (5, 0),
     "server.chain": (PEM, PEM.replace("MIIB", "MIIC")),
-    "cookie": ("one", "two"),
     "allowed_source": (["192.0.2.0/24"], []),
     "denied_source": (["192.0.2.0/24", "2001:db8::/32"], ["192.0.2.0/24"]),
     "dedicated_ipfo": (["127.0.0.3/32"], []),
@@ -90,8 +94,8 @@ class Life:
         own = VALUES.get(f"{self.resource.kind}.{self.field.name}") or VALUES.get(self.field.name)
         if own:
             return own
-        if self.field.type == "bool":
-            return True, False
+        if not self.field.choices:
+            return BY_TYPE[self.field.type]
         first, *others = self.field.choices_for(self.protocol)
         return first, others[0] if others else first
 

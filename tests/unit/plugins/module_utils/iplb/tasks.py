@@ -41,6 +41,13 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "redirectLocation": st.sampled_from(("https://www.example.com/", "")),
     "httpHeader": st.lists(st.sampled_from(("X-Ip-Header %ci", "X-Port %cp")), unique=True),
 }
+# Of any other field, a new one too.
+_BY_TYPE: dict[str, st.SearchStrategy[Any]] = {
+    "boolean": st.booleans(),
+    "ipBlock[]": st.lists(st.sampled_from(NETWORKS), unique=True, max_size=3),
+    "long": st.sampled_from((1, 2)),
+    "string": st.sampled_from(("one", "two")),
+}
 _FRONTEND_PORTS = st.sampled_from(("25", "25,465", "1000-2000"))
 
 # Which fields a type of probe takes, and which matches (guide "Configure probes").
@@ -141,13 +148,11 @@ def _values(kind: str, name: str, known: ApiField) -> st.SearchStrategy[Any]:
         return st.sampled_from(ADDRESSES)
     if known.type == "BackendProbe":
         return st.sampled_from(sorted(PROBE_FIELDS)).flatmap(_probes)
-    if known.type == "boolean":
-        return st.booleans()
-    if known.type == "ipBlock[]":
-        return st.lists(st.sampled_from(NETWORKS), unique=True, max_size=3)
     if known.values:
         return st.sampled_from([value for value in known.values if value != "internal"])
-    return _FRONTEND_PORTS if (kind, name) == ("frontend", "port") else _BY_NAME[name]
+    if (kind, name) == ("frontend", "port"):
+        return _FRONTEND_PORTS
+    return _BY_NAME[name] if name in _BY_NAME else _BY_TYPE[known.type]
 
 
 @st.composite

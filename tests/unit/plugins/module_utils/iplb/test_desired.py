@@ -14,7 +14,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired imp
     desired_server,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FRONTEND
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FRONTEND, referrers
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Scope
 
 Values = dict[str, Any]
@@ -86,7 +86,7 @@ def test_null_for_how_a_task_works_is_the_default() -> None:
 
 
 FARMS: Values = {"farm": {"tcp"}}
-USERS: Values = {"frontend": {"tcp"}, "route": {"tcp"}}
+USERS: Values = {resource.kind: {"tcp"} for resource, _reference in referrers("farm")}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ USERS: Values = {"frontend": {"tcp"}, "route": {"tcp"}}
         ({"farms": [{**SMTP, "state": "absent"}]}, Scope({**FARMS, **USERS}, frozenset({("farm", "smtp")}))),
         (
             {"farms": [SMTP], "purge_farms": True, "purge_protocols": ["http"]},
-            Scope({"farm": {"tcp", "http"}, "frontend": {"http"}, "route": {"http"}}, every_parent=frozenset({"farm"})),
+            Scope({"farm": {"tcp", "http"}, **{kind: {"http"} for kind in USERS}}, every_parent=frozenset({"farm"})),
         ),
         (
             {"routes": [{**SMTP, "protocol": "http", "action": {"type": "farm", "farm": "smtp"}}]},
@@ -122,4 +122,5 @@ USERS: Values = {"frontend": {"tcp"}, "route": {"tcp"}}
 )
 def test_a_task_reads_what_it_speaks_of(written: Values, scope: Scope) -> None:
     """Calls are scarce, but what may be deleted must be known with all that hangs on it."""
+    assert USERS.keys() >= {"frontend", "route"}
     assert desired_load_balancer(written).scope() == scope

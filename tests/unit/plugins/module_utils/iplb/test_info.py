@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import PARTS, gather, snake_case
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import RESOURCES
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader
 from hypothesis import given, settings
 
@@ -96,19 +97,9 @@ def test_what_is_read_can_be_written_back_and_changes_nothing(api: FakeApi) -> N
     assert plan(api, **lists).operations == []
 
 
-def test_every_part_has_its_own_key() -> None:
-    assert list(PARTS) == [
-        "settings",
-        "nat_ip",
-        "pending_changes",
-        "quota",
-        "tasks",
-        "farms",
-        "frontends",
-        "routes",
-        "certificates",
-        "vrack_networks",
-    ]
+def test_every_kind_of_object_can_be_read() -> None:
+    kinds = {resource.plural for resource in RESOURCES if not resource.parent}
+    assert set(PARTS) == {"settings", "nat_ip", "pending_changes", "quota", "tasks", *kinds}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from tools.checkout import COLLECTION, ROOT
 from tools.environments import available, environment, find_python, module_utils, search_path
 from tools.versions import CANDIDATE, CORES, FLOOR, MODULE_FLOOR, NEWEST, Core
 
-MAIN_TARGETS = ("farm", "frontend", "load_balancer", "refresh", "server")
+MAIN_TARGETS = ("farm", "frontend", "load_balancer", "refresh", "require_play", "server")
 SUITES = ("sanity", "unit", "integration")
 UNIT_TESTS = ["tests/unit/plugins", "tests/unit/tools"]
 # The report of drift is made by filters, where ansible-core runs.

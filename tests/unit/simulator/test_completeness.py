@@ -182,10 +182,12 @@ def test_answers_are_of_the_model(filled: Service, operation: ApiOperation) -> N
         assert list(mistakes(objects, f"{operation.expanded}[]", path)) == []
 
 
-@pytest.mark.parametrize("operation", [get for get in GETS if get.query], ids=lambda operation: operation.path)
+@pytest.mark.parametrize(
+    "operation",
+    [get for get in GETS if get.query and ("GET", get.path) not in NOT_FILTERED],
+    ids=lambda operation: operation.path,
+)
 def test_lists_can_be_filtered_as_described(filled: Service, operation: ApiOperation) -> None:
-    if ("GET", operation.path) in NOT_FILTERED:
-        return
     path = example(filled, operation)
     objects = bulk(filled, path.removeprefix(f"{filled.path}/")) if operation.expanded else []
     for name, operator in operation.query.items():

@@ -79,9 +79,9 @@ def test_whatever_the_catalogue_of_rules_names_is_accepted(service: Service, pro
 @pytest.mark.parametrize("protocol", ["tcp", "http"])
 def test_whatever_the_catalogue_of_actions_names_is_accepted(service: Service, protocol: str) -> None:
     target = {"farm": str(service.farm(protocol)), "url": "https://${host}${path}", None: None}
-    for entry in service.get("availableRouteActions"):
-        if entry["type"] != protocol:
-            continue
+    named = [entry for entry in service.get("availableRouteActions") if entry["type"] == protocol]
+    assert named
+    for entry in named:
         for status in entry["status"] or [None]:
             action = {"type": entry["name"], "target": target[entry["destination"]]}
             body = {**action, "status": status} if protocol == "http" else action

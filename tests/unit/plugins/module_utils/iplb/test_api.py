@@ -328,6 +328,7 @@ def test_a_plain_refusal_is_not_repeated(server: Server, api: Api, call: Call, s
 def test_an_object_gone_after_a_repeated_deletion_was_deleted(server: Server, api: Api, trouble: Answer) -> None:
     server.answers = [trouble, Answer(404, {"message": "gone"})]
     api.delete("/it")
+    assert [request.method for request in server.requests] == ["DELETE", "DELETE"]
 
 
 @pytest.mark.parametrize("before", [[], [Answer(429)]])

@@ -371,9 +371,12 @@ def test_without_a_refresh_of_its_own_the_last_one_counts(farm: Farm, clock: Clo
     assert clock.now >= 20
 
 
-def test_without_any_refresh_up_is_enough(farm: Farm) -> None:
-    farm.report(farm.server(), "UP")
+def test_without_any_refresh_up_is_enough(farm: Farm, clock: Clock) -> None:
+    server = farm.server()
+    farm.report(server, "DOWN")
+    clock.at(20, partial(farm.report, server, "UP"))
     farm.wait(refresh=False)
+    assert 20 <= clock.now < 30
 
 
 def test_every_instance_must_say_up(farm: Farm, clock: Clock) -> None:
@@ -402,9 +405,11 @@ def test_all_ill_servers_are_named_and_the_healthy_are_not(farm: Farm, clock: Cl
 
 
 @pytest.mark.parametrize("body", [{"status": "inactive"}, {"probe": False}])
-def test_servers_that_are_inactive_or_not_probed_are_skipped(farm: Farm, body: Values) -> None:
+def test_servers_that_are_inactive_or_not_probed_are_skipped(farm: Farm, clock: Clock, body: Values) -> None:
     farm.report(farm.server(**body), "DOWN")
+    clock.at(30, partial(farm.report, farm.server("192.0.2.12"), "UP"))
     farm.wait()
+    assert 30 <= clock.now < 40
 
 
 @pytest.mark.parametrize(("weight", "healthy"), [(0, True), (1, False), (None, False)])

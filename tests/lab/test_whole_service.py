@@ -214,8 +214,8 @@ def test_a_user_submits_with_tls_that_ends_twice_and_the_address_is_known(story:
     options = {"port": "465", "tls": "implicit", "login": LOGIN}
     host, received = received_from(story.lab, CLIENTS[1], "submitted by TLS", **options)
     assert f"[{CLIENTS[1]}]" in received
-    # Postfix got the password by TLS too.
-    assert "using TLSv1" in received
+    # RFC 3848: a session with TLS and a login, so Postfix too got the password by TLS.
+    assert "with ESMTPSA" in received
     assert "sasl_username=alice" in story.lab.shell(host, "grep 'postfix/submissions/smtpd' /var/log/mail.log")
 
 
@@ -290,14 +290,14 @@ def test_certificates_are_renewed_under_load_without_one_failed_handshake(
         assert report["certificates"] == [serial(story, f"{file}.pem") for file in files], target
     assert not done.load["abnormal"], done.load["abnormal"][:10]
     assert done.delivered == Counter(done.load["accepted"]), done.summary()
-    # The old ones are gone, and frontends lead to the new ones.
+    # The old ones are gone.
     left = [lab.api("GET", f"{{service}}/ssl/{number}")["displayName"] for number in lab.api("GET", "{service}/ssl")]
-    assert sorted(left) == [MAIL, WEBMAIL]
+    assert (left.count(MAIL), left.count(WEBMAIL)) == (1, 1), left
     assert apply(lab, SMTP, SERVICES).is_idle
 
 
 def test_passwords_do_not_travel_in_clear(story: Story) -> None:
-    """TLS that would end before a listener that takes logins is refused, in check mode and before Postfix is touched."""
+    """TLS that would end before a listener that takes logins is refused, before Postfix is touched."""
     lab = story.lab
     in_clear = {**SUBMISSIONS, "server_options": {"ssl": False}}
     services = {**SERVICES, "smtp_load_balancer_services": [*SERVICES["smtp_load_balancer_services"][:1], in_clear]}

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Visit mail and web services as their users do: with TLS that is verified, and the name in SNI. In the client's place.
+"""Visit mail and web services as their users do: with TLS that is verified, and the name in SNI.
 
-Each target is ``PORT:NAME/PATH``; without a name none is sent, and the chain alone is verified. Visits all of them once,
-or with ``--clients`` by so many clients at once until the input is closed. Prints one JSON object, of each target a
-Report.
+Runs in the client's place. Each target is ``PORT:NAME/PATH``; without a name none is sent, and the chain alone is
+verified. Visits all of them once, or with ``--clients`` by so many clients at once until the input is closed. Prints
+one JSON object, of each target a Report.
 """
 
 from __future__ import annotations

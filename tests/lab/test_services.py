@@ -247,7 +247,7 @@ class Step:
     play: Play
     again: Play
     connected: dict[str, int]  # how many connections strangers got meanwhile, by service
-    expecting: dict[str, set[str]]  # by service, what its listeners answer who sends no header
+    expecting: dict[str, set[str]]  # by service, what its listeners answer to what is no header
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +290,7 @@ def connected(tried: list[Tried]) -> dict[str, int]:
 def expecting(lab: Lab) -> dict[str, set[str]]:
     found = {}
     for name, port in PORTS.items():
-        orders = [Order(natip(lab), lab.address(host), ("",), port) for host in lab.backends]
+        orders = [Order(natip(lab), lab.address(host), (r"QUIT\r\n",), port) for host in lab.backends]
         found[name] = {answers[0][:3] if answers else "" for answers in converse(lab, "balancer", orders)}
     return found
 

@@ -6,8 +6,8 @@
 
 The argument is a JSON list of ``{"source": …, "host": …, "port": …, "words": […]}``. Each word is sent after the
 answer to the one before it, with ``\\r\\n`` and ``\\xNN`` as in Python. Of a word with ``<pause>`` in it, the parts
-are sent apart, and ``<garbage>`` is 64 kB of it. An empty word sends nothing and waits. At ``<tls>`` TLS begins, and a
-word that ends with ``<unanswered>`` has no answer of its own.
+are sent apart, and ``<garbage>`` is 64 kB of it. An empty word sends nothing and waits. At ``<tls>`` TLS begins, at
+``<reset>`` the connection is reset, and a word that ends with ``<unanswered>`` has no answer of its own.
 """
 
 from __future__ import annotations
@@ -17,31 +17,37 @@ import contextlib
 import json
 import random
 import re
+import select
 import socket
 import ssl
+import struct
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+PATIENCE = 1  # seconds
 COMPLETE = re.compile(rb"(?:^|\n)\d{3} [^\n]*\n\Z")
 
 
 def main() -> None:
     with ThreadPoolExecutor(24) as pool:
-        print(json.dumps(list(pool.map(_attack, json.loads(sys.argv[1])))))
+        print(json.dumps(list(pool.map(attack, json.loads(sys.argv[1])))))
 
 
-def _attack(attack: dict[str, Any]) -> list[str]:
+def attack(order: dict[str, Any]) -> list[str]:
     answers = []
     try:
         with contextlib.ExitStack() as opened:
             connection = opened.enter_context(
-                socket.create_connection((attack["host"], attack["port"]), 30, (attack["source"], 0))
+                socket.create_connection((order["host"], order["port"]), 30, (order["source"], 0))
             )
             connection.settimeout(20)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for word in attack["words"]:
+            for word in order["words"]:
+                if word == "<reset>":
+                    # Closed with nothing to linger for, a connection ends with a reset (socket(7)).
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    break
                 if word == "<tls>":
                     connection = opened.enter_context(_context().wrap_socket(connection))
                     continue
@@ -67,7 +73,8 @@ def _context() -> ssl.SSLContext:
 def _say(connection: socket.socket, word: str) -> None:
     for number, part in enumerate(word.split("<pause>")):
         if number:
-            time.sleep(0.3)
+            # Postfix takes what it gets first for all of the header, and says so; else it gets the rest in time.
+            select.select([connection], [], [], PATIENCE)
         connection.sendall(_bytes(part))
 
 

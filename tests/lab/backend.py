@@ -99,6 +99,28 @@ def converse(lab: Lab, place: str, orders: Sequence[Order]) -> list[list[str]]:
     return answers
 
 
+class Tried(NamedTuple):
+    """What became of a conversation that was tried again and again."""
+
+    order: Order
+    tries: int
+    refused: int
+    heard: list[str]
+
+
+def insist(lab: Lab, orders: Sequence[Order]) -> Callable[[], list[Tried]]:
+    """Have conversations from the client's place again and again, until the result is called."""
+    text = json.dumps([order._asdict() for order in orders])
+    words = ("env", f"PYTHONPATH={HERE.parent}", sys.executable, "-m", "lab.stranger", text)
+    process = lab.start("client", *words)
+
+    def stop() -> list[Tried]:
+        reports = json.loads(process.communicate()[0])
+        return [Tried(order, **report) for order, report in zip(orders, reports, strict=True)]
+
+    return stop
+
+
 def apply(lab: Lab, playbook: str, variables: dict[str, Any] | None = None, *arguments: str) -> Play:
     waiting = {"smtp_load_balancer_wait_timeout": 60}
     return lab.play(playbook, "-e", json.dumps({**waiting, **(variables or {})}), *arguments)

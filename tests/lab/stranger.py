@@ -2,52 +2,55 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Try to reach ports of hosts from outside, all the time, until the input is closed. Runs in the client's place.
+"""Have conversations with hosts from outside, again and again, until the input is closed. Runs in the client's place.
 
-Prints one JSON object: for each ``HOST:PORT`` how many tries there were and how many got a connection.
+The argument is that of ``attack.py``. Prints, as a JSON list with one object for each conversation, how often it was
+tried, how often the connection was refused, and each answer that was heard.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import sys
 import threading
-import time
-from collections import Counter
+from typing import Any
 
-PAUSE = 0.02  # seconds
+from lab.attack import attack
+
+PAUSE = 0.05  # seconds
+REFUSED = ["(ConnectionRefusedError)"]
 
 
 class Stranger(threading.Thread):
-    def __init__(self, source: str, target: str, ended: threading.Event) -> None:
+    def __init__(self, order: dict[str, Any], ended: threading.Event) -> None:
         super().__init__()
-        self.source, self.target, self.ended = source, target, ended
-        self.seen: Counter[str] = Counter()
+        self.order, self.ended = order, ended
+        self.tries = self.refused = 0
+        self.heard: set[str] = set()
 
     def run(self) -> None:
-        host, port = self.target.rsplit(":", 1)
-        while not self.ended.is_set():
-            self.seen["tries"] += 1
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((host, int(port)), 5, (self.source, 0)),
-            ):
-                self.seen["connected"] += 1
-            time.sleep(PAUSE)
+        while not self.ended.wait(PAUSE):
+            answers = attack(self.order)
+            self.tries += 1
+            if answers == REFUSED:
+                self.refused += 1
+            else:
+                self.heard.update(answers)
+
+    def report(self) -> dict[str, Any]:
+        return {"tries": self.tries, "refused": self.refused, "heard": sorted(self.heard)}
 
 
 def main() -> None:
     ended = threading.Event()
-    strangers = [Stranger(sys.argv[1], target, ended) for target in sys.argv[2:]]
+    strangers = [Stranger(order, ended) for order in json.loads(sys.argv[1])]
     for stranger in strangers:
         stranger.start()
     sys.stdin.read()
     ended.set()
     for stranger in strangers:
         stranger.join()
-    print(json.dumps({stranger.target: dict(stranger.seen) for stranger in strangers}))
+    print(json.dumps([stranger.report() for stranger in strangers]))
 
 
 if __name__ == "__main__":

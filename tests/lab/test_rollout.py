@@ -51,12 +51,20 @@ class UnderLoad:
 
 
 def under_load(
-    farm: Lab, name: str, playbook: str, *arguments: str, services: Sequence[str] = ("25",), rate: int = RATE
+    farm: Lab,
+    name: str,
+    playbook: str,
+    *arguments: str,
+    services: Sequence[str] = ("25",),
+    sources: Sequence[str] = (),
+    messages: int = MESSAGES,
+    rate: int = RATE,
 ) -> UnderLoad:
-    sources = farm.status["client_addresses"]
-    words = ("--host", SERVICE_ADDRESS, "--run", name, "--messages", str(MESSAGES), "--rate", str(rate))
+    """``sources`` are addresses of the client, all of them unless some are named."""
+    words = ("--host", SERVICE_ADDRESS, "--run", name, "--messages", str(messages), "--rate", str(rate))
+    clients = sources or farm.status["client_addresses"]
     load = farm.start(
-        "client", sys.executable, HERE / "load.py", *words, "--sources", *sources, "--services", *services
+        "client", sys.executable, HERE / "load.py", *words, "--sources", *clients, "--services", *services
     )
     try:
         play = farm.play(playbook, *arguments)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from typing import Any
 
 import pytest
 
-from .backend import Order, apply, converse, every, prepare, received_from, require_lab
+from .backend import Order, Tried, apply, converse, every, insist, prepare, received_from, require_lab
 from .conftest import CLIENTS, MEASURED, SMTP
-from .driver import HERE, SERVICE_ADDRESS, Lab, Play, await_result
+from .driver import SERVICE_ADDRESS, Lab, Play, await_result
+from .forged import is_relayed
 from .test_rollout import MESSAGES, under_load
 
 PORTS = {"smtp": 25, "submission": 587, "submissions": 465}
@@ -246,8 +246,8 @@ class Step:
     after: set[str]
     play: Play
     again: Play
-    connected: dict[str, int]  # what a stranger reached meanwhile, by service
-    expecting: dict[str, set[str]]  # by service, what its listeners answer who sends no header
+    connected: dict[str, int]  # how many connections strangers got meanwhile, by service
+    expecting: dict[str, set[str]]  # by service, what its listeners answer to what is no header
 
 
 @pytest.fixture(scope="module")
@@ -259,33 +259,38 @@ def walk(story: Story) -> list[Step]:
         after = {entry["name"] for entry in entries if entry["state"] == "present"}
         # What is merely gone from the list goes on serving.
         after |= before - {entry["name"] for entry in entries}
-        stranger = tries(lab)
+        stop = insist(lab, strangers(lab))
         play = apply(lab, SMTP, variables)
-        connected = stranger()
-        steps.append(Step(before, after, play, apply(lab, SMTP, variables), connected, expecting(lab)))
+        reached = connected(stop())
+        steps.append(Step(before, after, play, apply(lab, SMTP, variables), reached, expecting(lab)))
         before = after
     return steps
 
 
-def tries(lab: Lab) -> Callable[[], dict[str, int]]:
-    targets = [f"{lab.address(host)}:{port}" for host in lab.backends for port in PORTS.values()]
-    process = lab.start("client", sys.executable, HERE / "stranger.py", CLIENTS[0], *targets)
+def strangers(lab: Lab) -> list[Order]:
+    """Who tries to relay, straight to each port of each host: with a forged header of each kind, and with none."""
+    return [
+        Order(CLIENTS[0], lab.address(host), (*words(name, header), r"DATA\r\n"), port)
+        for host in lab.backends
+        for name, port in PORTS.items()
+        for header in ("", *HEADERS.values())
+    ]
 
-    def stop() -> dict[str, int]:
-        seen = json.loads(process.communicate()[0])
-        assert all(item["tries"] > 10 for item in seen.values())
-        return {
-            name: sum(item.get("connected", 0) for target, item in seen.items() if target.endswith(f":{port}"))
-            for name, port in PORTS.items()
-        }
 
-    return stop
+def connected(tried: list[Tried]) -> dict[str, int]:
+    """By service, how many connections strangers got; not one of them may have relayed."""
+    assert all(each.tries > 10 for each in tried), tried
+    assert not any(is_relayed(each.heard) for each in tried), tried
+    return {
+        name: sum(each.tries - each.refused for each in tried if each.order.port == port)
+        for name, port in PORTS.items()
+    }
 
 
 def expecting(lab: Lab) -> dict[str, set[str]]:
     found = {}
     for name, port in PORTS.items():
-        orders = [Order(natip(lab), lab.address(host), ("",), port) for host in lab.backends]
+        orders = [Order(natip(lab), lab.address(host), (r"QUIT\r\n",), port) for host in lab.backends]
         found[name] = {answers[0][:3] if answers else "" for answers in converse(lab, "balancer", orders)}
     return found
 

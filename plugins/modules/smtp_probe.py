@@ -60,7 +60,9 @@ options:
     choices: [none, v1, v2]
     default: none
   proxy_source:
-    description: The client address that the header claims. The default is that of the connection itself.
+    description:
+      - The client address that the header claims. The default is that of the connection itself.
+      - With O(proxy_header=none) nothing is claimed, so this and the three options that follow are refused.
     type: str
   proxy_source_port:
     description: The client port that the header claims. The default is that of the connection itself.
@@ -327,6 +329,7 @@ def check_options(params: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be 0 or more")
     if params["timeout"] < 1:
         raise ValueError("timeout must be 1 or more")
+    check_claims(params)
     check_addresses(params["proxy_source"], params["proxy_destination"])
     if params["rcpt_to"] and params["mail_from"] is None:
         raise ValueError('rcpt_to needs mail_from; an empty text ("") is the null sender')
@@ -336,6 +339,14 @@ def check_options(params: dict[str, Any]) -> None:
         re.compile(params["expect_banner"] or "")
     except re.error as error:
         raise ValueError(f"expect_banner is not a regular expression: {error}") from error
+
+
+def check_claims(params: dict[str, Any]) -> None:
+    """Refuse a claim without a header: the answers would be those to another client than the one that was meant."""
+    claims = ("proxy_source", "proxy_source_port", "proxy_destination", "proxy_destination_port")
+    for name in claims if params["proxy_header"] == "none" else ():
+        if params[name] is not None:
+            raise ValueError(f"{name} needs proxy_header: v1 or v2; without a header nothing is claimed")
 
 
 def check_addresses(source: str | None, destination: str | None) -> None:

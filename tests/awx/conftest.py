@@ -11,8 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +19,11 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 import yaml
 
 from awx.app import API, TOKEN, build, view
 from awx.controller import Controller
+from tools.serving import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "examples/awx-project"
@@ -88,25 +86,6 @@ def collections() -> Path:
     return cache
 
 
-@contextmanager
-def serving(controller: Controller) -> Iterator[str]:
-    """The stand-in's URL, while it runs."""
-    server = uvicorn.Server(uvicorn.Config(build(controller), port=0, log_level="warning", ws="none", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + TIMEOUT
-        while not server.started:
-            assert thread.is_alive(), "the stand-in did not start"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 class Awx:
     """AWX as the user of the playbook sees it."""
 
@@ -157,7 +136,7 @@ class Awx:
 def fresh(collections: Path, directory: Path) -> Iterator[Awx]:
     """An AWX with nothing in it."""
     controller = Controller(PROJECT)
-    with serving(controller) as url:
+    with serving(build(controller)) as url:
         yield Awx(controller, url, collections, directory)
 
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,11 @@ from typing import Any
 import httpx
 import pytest
 
-from awx.app import API, TOKEN
-from awx.conftest import KEY, PROJECT, serving
+from awx.app import API, TOKEN, build
+from awx.conftest import KEY, PROJECT
 from awx.controller import Controller
+from tools.serving import serving
+from tools.waiting import eventually
 
 Answer = tuple[int, Any]
 FIELD = {"id": "key", "label": "Key", "type": "string"}
@@ -61,17 +62,10 @@ class Api:
         return self.call("POST", f"workflow_job_template_nodes/{parent}/{relation}", {"id": child})
 
 
-def eventually(condition: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def api() -> Iterator[Api]:
     controller = Controller(PROJECT)
-    with serving(controller) as url:
+    with serving(build(controller)) as url:
         yield Api(controller, url)
 
 

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from faults.process import start
 from faults.story import CALLS, TASK, assert_converges, prepare
+from tools.waiting import eventually
 from unit.plugins.modules.harness import Service, Values
 
 
@@ -24,10 +23,7 @@ def test_the_run_after_a_kill_finishes_the_work(
     # The call gets no answer, so the run can not come far beyond it.
     service.fault(nth=number, hang=True, carried_out=carried_out)
     process = start(service, "load_balancer", **TASK)
-    deadline = time.monotonic() + 60
-    while process.poll() is None and len(service.log()) < number:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: process.poll() is not None or len(service.log()) >= number, f"call {number} did not come", 60)
     process.kill()
     process.communicate()
     assert_converges(service, wanted)

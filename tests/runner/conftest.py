@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,15 +30,6 @@ PROGRAMS = Path(sys.executable).parent
 COLLECTIONS = os.environ.get("ANSIBLE_COLLECTIONS_PATH", str(ROOT / ".venv/collections"))
 HOSTS = "localhost ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
 TIMEOUT = 120  # seconds
-
-
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of condition."""
-    deadline = time.monotonic() + TIMEOUT
-    while not (value := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return value
 
 
 @dataclass
@@ -105,8 +95,8 @@ class Jobs:
         ended = threading.Event()
 
         def watch() -> None:
-            while not ended.is_set() and not condition():
-                time.sleep(0.02)
+            while not condition() and not ended.wait(0.02):
+                pass
             reached.set()
 
         watcher = threading.Thread(target=watch)

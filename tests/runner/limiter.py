@@ -6,14 +6,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import requests
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -55,20 +51,3 @@ class Limiter:
         headers = {name: request.headers[name] for name in ("authorization", "content-type") if name in request.headers}
         answer = requests.request(request.method, url, data=body, headers=headers, timeout=TIMEOUT)
         return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
-
-
-@contextmanager
-def serving(limiter: Limiter) -> Iterator[str]:
-    """The API's URL, while it runs."""
-    server = uvicorn.Server(uvicorn.Config(limiter.app(), port=0, log_level="warning", ws="none", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "the limiter did not start"
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/1.0"
-    finally:
-        server.should_exit = True
-        thread.join()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import stat
 
-from runner.conftest import Jobs, eventually
+from runner.conftest import Jobs
 from simulator import credentials
+from tools.waiting import eventually
 
 SECRETS = (credentials.APPLICATION_KEY, credentials.APPLICATION_SECRET, credentials.CONSUMER_KEY)
 

@@ -18,9 +18,10 @@ import pytest
 import yaml
 
 from runner.conftest import COLLECTIONS, PROGRAMS, ROOT
-from runner.limiter import Limiter, serving
+from runner.limiter import Limiter
 from simulator.credentials import ACCESS_TOKEN
 from simulator.launcher import running
+from tools.serving import serving
 
 EXAMPLE = ROOT / "examples/many-load-balancers"
 SERVICES = [f"loadbalancer-{number:016x}" for number in range(1, 7)]
@@ -41,13 +42,13 @@ def play(limiter: Limiter, directory: Path, services: list[str], *arguments: str
     template["load_balancers"]["hosts"] = dict.fromkeys(services, some)
     (directory / "hosts.yml").write_text(yaml.safe_dump(template))
     command = [str(PROGRAMS / "ansible-playbook"), "-i", str(directory / "hosts.yml"), str(EXAMPLE / "site.yml")]
-    with serving(limiter) as endpoint:
+    with serving(limiter.app()) as url:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
             "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
             "ANSIBLE_SHOW_CUSTOM_STATS": "true",
-            "OVH_ENDPOINT": endpoint,
+            "OVH_ENDPOINT": f"{url}/1.0",
             "OVH_ACCESS_TOKEN": ACCESS_TOKEN,
         }
         command += ["-e", "at_once=3", "-e", "pace=0", *arguments]

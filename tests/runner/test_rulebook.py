@@ -18,14 +18,15 @@ import pytest
 import requests
 import yaml
 
-from runner.conftest import COLLECTIONS, HOSTS, PROJECT, ROOT, eventually
-from simulator.credentials import ACCESS_TOKEN
+from runner.conftest import COLLECTIONS, HOSTS, PROJECT, ROOT
 from simulator.launcher import Running
 from tools.ports import free_port
+from tools.waiting import eventually
 
 pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="ansible-rulebook needs java")
 
 TOKEN = "theWebhookToken"
+PATIENCE = 120  # seconds: a rulebook starts Java, and then playbooks
 EXAMPLE = ROOT / "examples/event-driven/vars.yml"
 
 
@@ -37,9 +38,9 @@ class Rulebook:
         self.output = output
         self.url = f"http://127.0.0.1:{port}/"
 
-    def says(self, text: str) -> bool:
+    def says(self, text: str, times: int = 1) -> bool:
         assert self.process.poll() is None, self.output.read_text()
-        return text in self.output.read_text()
+        return self.output.read_text().count(text) >= times
 
     def post(self, token: str = TOKEN, **body: Any) -> int:
         return requests.post(self.url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30).status_code
@@ -81,7 +82,7 @@ def rulebook(programs: Path, simulator: Running, directory: Path, **changes: Any
     ):
         try:
             started = Rulebook(process, output, port)
-            eventually(lambda: process.poll() is not None or started.is_up(), "ansible-rulebook did not start")
+            eventually(lambda: process.poll() is not None or started.is_up(), "the rulebook did not start", PATIENCE)
             assert process.poll() is None, output.read_text()
             yield started
         finally:
@@ -100,13 +101,6 @@ def objects(service: Running, zone: str, kind: str) -> list[dict[str, Any]]:
     return found
 
 
-def call(service: Running, method: str, path: str, **body: Any) -> None:
-    """What somebody else does, without Ansible."""
-    url = f"{service.endpoint}/ipLoadbalancing/{service.service}/{path}"
-    answer = requests.request(method, url, json=body, headers={"Authorization": f"Bearer {ACCESS_TOKEN}"}, timeout=30)
-    assert answer.status_code == 200, answer.text
-
-
 def test_a_drift_is_corrected_where_that_is_allowed(programs: Path, service: Running, tmp_path: Path) -> None:
     with rulebook(programs, service, tmp_path, iplb_converge_allowed=True) as running:
 
@@ -115,13 +109,13 @@ def test_a_drift_is_corrected_where_that_is_allowed(programs: Path, service: Run
             return found[0]["balance"] if found else None
 
         # The first look comes with the start, and the load balancer is empty.
-        eventually(lambda: balance() == "roundrobin", "the drift was not corrected")
+        eventually(lambda: balance() == "roundrobin", "the drift was not corrected", PATIENCE)
         farm = objects(service, "gra", "tcp/farm")[0]["farmId"]
-        call(service, "PUT", f"tcp/farm/{farm}", balance="first")
-        call(service, "POST", "refresh")
-        eventually(lambda: balance() == "first", "the change did not go live")
+        service.call("PUT", f"tcp/farm/{farm}", {"balance": "first"})
+        service.call("POST", "refresh")
+        eventually(lambda: balance() == "first", "the change did not go live", PATIENCE)
         assert running.post(action="drift") == 200
-        eventually(lambda: balance() == "roundrobin", "the webhook did not lead to a correction")
+        eventually(lambda: balance() == "roundrobin", "the webhook did not lead to a correction", PATIENCE)
 
 
 def test_a_drift_is_left_to_a_person_where_correcting_is_not_allowed(
@@ -130,7 +124,7 @@ def test_a_drift_is_left_to_a_person_where_correcting_is_not_allowed(
     with rulebook(programs, service, tmp_path, iplb_interval=1) as running:
         said = "iplb_converge_allowed is false"
         # Twice, so the timer goes on.
-        eventually(lambda: running.says(said) and running.output.read_text().count(said) > 1, "no drift was found")
+        eventually(lambda: running.says(said, times=2), "no drift was found", PATIENCE)
         assert running.post("wrong", action="drift") == 401
     assert service.admin("GET", "staged") == {}
 
@@ -139,4 +133,4 @@ def test_the_playbooks_of_the_collection_are_found_by_name(programs: Path, servi
     named = yaml.safe_load(EXAMPLE.read_text())["iplb_drift_playbook"]
     with rulebook(programs, service, tmp_path, iplb_drift_playbook=named) as running:
         # It runs, and refuses an inventory without backends.
-        eventually(lambda: running.says("has no host in the group smtp_backends"), "the playbook did not run")
+        eventually(lambda: running.says("has no host in the group smtp_backends"), "the playbook did not run", PATIENCE)

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import ovh
@@ -16,10 +15,9 @@ import pytest
 
 from simulator import credentials
 from simulator.launcher import Running, running
+from tools.waiting import eventually
 
 from .traffic import ADDITIONAL, GRA, NETWORK, RBX, SOURCE
-
-DEADLINE = 15  # seconds
 
 
 def client_of(simulator: Running, **changes: Any) -> ovh.Client:
@@ -31,15 +29,6 @@ def client_of(simulator: Running, **changes: Any) -> ovh.Client:
         "consumer_key": credentials.CONSUMER_KEY,
     }
     return ovh.Client(endpoint="simulator", **{**keys, **changes})
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """The first true value of ``condition``."""
-    deadline = time.monotonic() + DEADLINE
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "condition did not come true"
-        time.sleep(0.02)
-    return value
 
 
 class Service:

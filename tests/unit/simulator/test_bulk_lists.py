@@ -14,7 +14,9 @@ from urllib.parse import urlencode
 import ovh.exceptions
 import pytest
 
-from .conftest import Service, eventually
+from tools.waiting import eventually
+
+from .conftest import Service
 
 BULK = {"X-Pagination-Mode": "CachedObjectList-Pages", "X-Pagination-Size": "50000"}
 FRESH: Mapping[str, str] = MappingProxyType({**BULK, "Pragma": "no-cache"})

@@ -17,8 +17,9 @@ import pytest
 
 from simulator.pki import Authority, Issued, self_signed
 from simulator.state import GIVEN_CERTIFICATE
+from tools.waiting import eventually
 
-from .conftest import Service, eventually
+from .conftest import Service
 
 AUTHORITY = Authority()
 refused = pytest.raises(ovh.exceptions.BadParametersError)

@@ -16,8 +16,9 @@ from simulator.app import operations
 from simulator.description import CREATE, ENUMS, MODELS, OPERATIONS, READ, WRITE, ApiField, ApiOperation
 from simulator.launcher import Running
 from simulator.schema import Field, Resource
+from tools.waiting import eventually
 
-from .conftest import Service, eventually
+from .conftest import Service
 from .test_bulk_lists import bulk
 
 SERVICE = "/ipLoadbalancing/{serviceName}"

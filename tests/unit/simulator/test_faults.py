@@ -14,8 +14,9 @@ import pytest
 import requests
 
 from simulator import credentials
+from tools.waiting import eventually
 
-from .conftest import Service, client_of, eventually
+from .conftest import Service, client_of
 
 broken = pytest.raises((ovh.exceptions.HTTPError, ovh.exceptions.InvalidResponse))
 

@@ -23,8 +23,9 @@ import pytest
 from aiosmtpd.smtp import SMTP
 
 from simulator.launcher import Running, running
+from tools.waiting import eventually
 
-from .conftest import Service, eventually
+from .conftest import Service
 from .traffic import ADDITIONAL, CLIENT, GRA, NETWORK, OFFSET, RBX, SOURCE, STRANGER
 
 pytestmark = [

@@ -18,8 +18,9 @@ import pytest
 
 from simulator.launcher import Running
 from simulator.pki import Authority, Issued
+from tools.waiting import eventually
 
-from .conftest import Service, eventually
+from .conftest import Service
 from .test_certificates import upload
 from .test_haproxy import PORT, backend
 from .test_haproxy_http import live, rule, site, to, web_farm

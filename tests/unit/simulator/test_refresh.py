@@ -11,7 +11,9 @@ from typing import Any
 import ovh.exceptions
 import pytest
 
-from .conftest import Service, eventually
+from tools.waiting import eventually
+
+from .conftest import Service
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 
 from simulator import switches
 from simulator.switches import SWITCHES
+from tools.waiting import eventually
 
-from .conftest import Service, eventually
+from .conftest import Service
 
 refused = pytest.raises(ovh.exceptions.BadParametersError)
 conflict = pytest.raises(ovh.exceptions.ResourceConflictError)

@@ -12,8 +12,9 @@ import ovh.exceptions
 import pytest
 
 from simulator.state import GIVEN_NETWORK
+from tools.waiting import eventually
 
-from .conftest import Service, eventually
+from .conftest import Service
 
 PATH = "/vrack/pn-1/ipLoadbalancing"
 refused = pytest.raises(ovh.exceptions.BadParametersError)

@@ -20,6 +20,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import fragment_loader
 from ansible.utils.plugin_docs import add_fragments
 from ansible_collections.mailops.ovh_iplb.plugins.connection import paramiko
+from ansible_collections.mailops.ovh_iplb.plugins.doc_fragments import ssh
 
 from unit.plugins.connection import sshd
 from unit.plugins.connection.sshd import Sshd, World
@@ -54,6 +55,8 @@ def server(world: World) -> Iterator[Sshd]:
 def _options() -> None:
     """Tell Ansible of the options, as its loader does. That one finds no collection that was imported without it."""
     documentation = yaml.safe_load(paramiko.DOCUMENTATION)
+    documentation["extends_documentation_fragment"].remove("mailops.ovh_iplb.ssh")
+    documentation["options"].update(yaml.safe_load(ssh.ModuleDocFragment.DOCUMENTATION)["options"])
     add_fragments(documentation, paramiko.__file__, fragment_loader)
     constants.config.initialize_plugin_configuration_definitions("connection", NAME, documentation["options"])
 

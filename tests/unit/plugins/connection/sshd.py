@@ -13,17 +13,16 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tools.ports import free_port
+from tools.waiting import eventually
 
 PROGRAM = Path("/usr/sbin/sshd")
 UID = 54021
 PASSWORD, PASSPHRASE = "the password of alice", "the passphrase of her key"
 USERS = {"alice": UID, "bob": UID + 1}
-TIMEOUT = 20
 # The users exist in the mount namespace of this sshd alone.
 INSIDE = (
     "mount --make-rprivate / && for name in passwd shadow group; do mount --bind $0/$name /etc/$name; done && "
@@ -151,9 +150,13 @@ def running(world: World, *settings: str, host_key: str = "host", port: int = 0)
 
 
 def _await_port(server: Sshd) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", server.port)):
-            return
-        time.sleep(0.02)
-    raise TimeoutError(f"sshd does not listen on {server.port}: {server.log}")
+    try:
+        eventually(lambda: _listens(server.port), f"sshd did not listen on {server.port}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {server.log}") from None
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False

@@ -11,8 +11,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,22 +19,14 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import become_loader
 
+from tools.waiting import eventually
 from unit.plugins.connection import sshd
 from unit.plugins.connection.conftest import Connect
 from unit.plugins.connection.sshd import PASSWORD, Sshd, World
 
-TIMEOUT = 15
-
 
 def say(connection: Any, word: str = "hello") -> None:
     assert connection.exec_command(f"echo {word}", sudoable=False)[1].decode().strip() == word
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def sockets(directory: Path) -> list[Path]:

@@ -10,18 +10,16 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 from ansible_collections.mailops.ovh_iplb.plugins.inventory import iplb
 
-from simulator.credentials import ACCESS_TOKEN
-from simulator.launcher import TIMEOUT, Running, running
+from simulator.launcher import Running, running
+from tools.waiting import eventually
 
 # The directory that holds ansible_collections; the link in it is kept.
 COLLECTIONS = Path(iplb.__file__).parents[5]
@@ -47,30 +45,21 @@ class Inventory:
             **simulator.environment,
         }
 
-    def call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        """A call below the service, as somebody else would make it."""
-        url = f"{self.simulator.endpoint}/ipLoadbalancing/{self.simulator.service}/{path}"
-        headers = {"Authorization": f"Bearer {ACCESS_TOKEN}"}
-        answer = requests.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
-        assert answer.status_code == 200, answer.text
-        decoded: dict[str, Any] = answer.json()
-        return decoded
-
     def farm(self, protocol: str = "tcp", **body: Any) -> int:
-        return int(self.call("POST", f"{protocol}/farm", **{"zone": "gra", "port": 25, **body})["farmId"])
+        return int(self.simulator.call("POST", f"{protocol}/farm", {"zone": "gra", "port": 25, **body})["farmId"])
 
     def server(self, farm: int, address: str, protocol: str = "tcp", **body: Any) -> int:
         path = f"{protocol}/farm/{farm}/server"
-        return int(self.call("POST", path, **{"address": address, "status": "active", **body})["serverId"])
+        return int(self.simulator.call("POST", path, {"address": address, "status": "active", **body})["serverId"])
 
     def deploy(self, farm: int) -> None:
         """Makes a TCP farm live, behind a frontend."""
-        self.call("POST", "tcp/frontend", zone="gra", port="25", defaultFarmId=farm)
-        self.call("POST", "refresh")
-        deadline = time.monotonic() + TIMEOUT
-        while not any(task["status"] == "done" for task in self.simulator.admin("GET", "tasks")):
-            assert time.monotonic() < deadline, "the refresh did not end"
-            time.sleep(0.01)
+        self.simulator.call("POST", "tcp/frontend", {"zone": "gra", "port": "25", "defaultFarmId": farm})
+        self.simulator.call("POST", "refresh")
+        eventually(
+            lambda: any(task["status"] == "done" for task in self.simulator.admin("GET", "tasks")),
+            "the refresh did not end",
+        )
 
     def calls(self) -> int:
         """API calls since the last reset, without those for the server's time."""

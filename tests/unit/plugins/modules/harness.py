@@ -13,14 +13,12 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-import requests
 from ansible.module_utils.common import warnings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import api as _api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import executor as _executor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import refresher as _refresher
 
-from simulator.credentials import ACCESS_TOKEN
-from simulator.launcher import TIMEOUT, Running
+from simulator.launcher import Running
 from unit.plugins.modules.arguments import module_arguments
 
 Values = dict[str, Any]
@@ -86,12 +84,7 @@ class Service:
     # What others do
 
     def api(self, method: str, path: str, body: Values | None = None) -> Any:
-        """A call below the service, as somebody else would make it; returns the decoded answer."""
-        url = f"{self.simulator.endpoint}/ipLoadbalancing/{self.simulator.service}/{path}"
-        headers = {"Authorization": f"Bearer {ACCESS_TOKEN}"}
-        answer = requests.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return self.simulator.call(method, path, body)
 
     # What they did
 

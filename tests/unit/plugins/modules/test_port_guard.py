@@ -25,6 +25,7 @@ import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import guard_host, host
 from ansible_collections.mailops.ovh_iplb.plugins.modules import port_guard
 
+from tools.waiting import eventually
 from unit.plugins.modules.arguments import module_arguments
 
 TOOLS = [name for name in ("ip", "nft", "ss") if shutil.which(name, path=host.PATH) is None]
@@ -248,9 +249,12 @@ class Attempts:
     def wait(self) -> None:
         """Until two rounds have begun after now."""
         now, wanted = time.monotonic(), 2 * 2 * len(PORTS)
-        while sum(begun > now for begun, *_rest in self.seen[-wanted:]) < wanted:
+
+        def came() -> bool:
             assert self.process.poll() is None
-            time.sleep(0.001)
+            return sum(begun > now for begun, *_rest in self.seen[-wanted:]) == wanted
+
+        eventually(came, "the clients did not go on")
 
     def came_in(self, source: str, since: float, until: float) -> dict[int, set[bool]]:
         """By port, what happened to attempts that lie within."""

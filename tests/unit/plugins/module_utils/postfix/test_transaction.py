@@ -11,8 +11,7 @@ import fcntl
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +32,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.transact
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._smtp import greeting
 
+from tools.waiting import eventually
 from unit.plugins.module_utils.postfix.postfix_instance import PARTNER, PrivatePostfix, is_possible, private_postfix
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not is_possible(), reason="needs root and Postfix")]
@@ -230,14 +230,7 @@ def reload(postfix: PrivatePostfix) -> None:
     """As an administrator does, who then waits a little."""
     before = postfix.queue_manager()
     postfix.command("reload")
-    await_(lambda: postfix.queue_manager() not in (None, before))
-
-
-def await_(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: postfix.queue_manager() not in (None, before))
 
 
 def test_a_lost_connection_does_not_stop_half_way(postfix: PrivatePostfix, plan: Planner) -> None:
@@ -247,7 +240,7 @@ def test_a_lost_connection_does_not_stop_half_way(postfix: PrivatePostfix, plan:
             plan.run(enable(postfix), "restart")
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
-    await_(lambda: not postfix.is_running())
+    eventually(lambda: not postfix.is_running())
     for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         os.kill(child, number)
     os.waitpid(child, 0)
@@ -259,10 +252,10 @@ def test_a_run_killed_while_postfix_restarts_leaves_it_running(postfix: PrivateP
     child = os.fork()
     if child == 0:
         plan.run(enable(postfix), "restart")
-    await_(lambda: not postfix.is_running())
+    eventually(lambda: not postfix.is_running())
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    await_(postfix.is_running)
+    eventually(postfix.is_running)
     assert JOURNAL_NAME in leftovers(postfix)
     plan.count += 1
     plan.run(enable(postfix))
@@ -375,7 +368,7 @@ def test_the_next_run_waits_for_a_restart_that_outlives_a_killed_one(postfix: Pr
     if child == 0:
         with host.locked(postfix.directory, exclusive=True) as lock, contextlib.suppress(PostfixError):
             Transaction(plan(Request(new_services=IMPOSSIBLE), "restart"), TIMEOUT, lock=lock).run()
-    await_(lambda: not postfix.is_running())
+    eventually(lambda: not postfix.is_running())
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     with host.locked(postfix.directory, exclusive=True):
@@ -391,7 +384,7 @@ def test_a_value_that_only_the_queue_manager_reads_is_taken_back(postfix: Privat
         plan.run(Request(parameters={"qmgr_message_active_limit": "plenty"}), timeout=2)
     assert files(postfix) == before
     assert_plain(postfix)
-    await_(lambda: postfix.queue_manager() is not None)
+    eventually(lambda: postfix.queue_manager() is not None)
 
 
 def test_a_postfix_that_is_down_is_started(postfix: PrivatePostfix, plan: Planner) -> None:
@@ -424,10 +417,10 @@ def test_a_run_killed_while_postfix_does_not_come_up_leaves_it_as_before(
     child = os.fork()
     if child == 0:
         plan.run(Request(new_services=IMPOSSIBLE), "restart")
-    await_(lambda: not postfix.is_running())
+    eventually(lambda: not postfix.is_running())
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    await_(lambda: postfix.is_running() and postfix.greeting() == 220)
+    eventually(lambda: postfix.is_running() and postfix.greeting() == 220)
     assert files(postfix) == before
     plan.count += 1
     plan.run(enable(postfix))

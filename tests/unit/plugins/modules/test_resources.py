@@ -296,6 +296,8 @@ def test_a_certificate_that_somebody_uses_meanwhile_stays(web: Service, monkeypa
         ({"key": AUTHORITY.issue("other.example.com").key}, "key is not the one of this certificate"),
         ({"key": "-----BEGIN PRIVATE KEY-----\nTk8=\n-----END PRIVATE KEY-----"}, "key can not be read"),
         ({"key": None}, "key can not be null"),
+        ({"key": ""}, "key is empty"),
+        ({"chain": "/etc/ssl/chain.pem"}, "chain is not in PEM form"),
     ],
 )
 def test_material_that_does_not_fit_is_refused_and_never_shown(web: Service, change: Values, message: str) -> None:

@@ -73,6 +73,8 @@ options:
       - With V(auto), lists are asked for whole objects instead of ids, which saves a call for each object. Such answers
         may come from a cache, so what is built on them is compared with single reads, before anything is written and in
         part in each run; the first answer that is not right turns them off for the run.
+      - What an old list leaves out and the task does not name, such as a server that a purge should take, may be found
+        by a later run only.
       - With V(never), every object is read by itself.
       - Without it, the environment variable E(OVH_IPLB_BULK_READS), then V(auto).
     type: str

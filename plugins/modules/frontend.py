@@ -152,7 +152,7 @@ plan:
   elements: dict
   contains:
     action: {description: "C(create), C(update) or C(delete).", type: str}
-    kind: {description: "C(farm), C(server) or C(frontend).", type: str}
+    kind: {description: "Its kind, such as C(farm) or C(route).", type: str}
     protocol: {description: Protocol of the object., type: str}
     key: {description: "The object as protocol, zone and name; a server with address and port.", type: str}
     id: {description: "Id of the object, null while it is only planned.", type: int}

@@ -475,7 +475,7 @@ options:
         type: str
       vlan:
         description:
-          - VLAN of the network, V(1) to V(4095), or V(0) for none.
+          - VLAN of the network, V(1) to V(4094), or V(0) for none.
         type: int
   settings:
     description:

@@ -25,6 +25,11 @@ from urllib.parse import quote, urlencode, urlsplit
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import Settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput, LostAnswer
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.pace import Pace
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refusals import (
+    RUN_AGAIN,
+    STATUS_REMEDIES,
+    error_from,
+)
 
 try:
     import ovh
@@ -43,7 +48,6 @@ RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 BACKOFF_SECONDS = 0.5
 BACKOFF_LIMIT_SECONDS = 30.0
 RETRY_AFTER_LIMIT_SECONDS = 120.0
-RUN_AGAIN = "run again, and ask OVHcloud's support if it stays so"
 NOT_AS_DESCRIBED = f"the answer is not what the API describes; {RUN_AGAIN}"
 
 
@@ -277,7 +281,7 @@ class Api:
         except (ovh.exceptions.InvalidResponse, AttributeError, TypeError):
             # Only python-ovh's own question for the time is decoded there: a proxy's page is no answer to it, nor is
             # null or a text, over which it stumbles.
-            return None, ApiError("no answer (the API's time is not one)", call=call)
+            return None, ApiError(f"no answer (the API does not tell its time; {STATUS_REMEDIES[503]})", call=call)
         except ovh.exceptions.APIError as error:
             if error.response is None:
                 raise ApiError(f"the request could not be made ({type(error).__name__})", call=call) from None
@@ -337,56 +341,6 @@ def _object(answer: t.Any, call: str, needed: t.Sequence[str]) -> dict[str, t.An
     if not isinstance(answer, dict) or any(answer.get(name) is None for name in needed):
         raise ApiError(NOT_AS_DESCRIBED, call=call)
     return answer
-
-
-# What to do about the errors that users meet first (python-ovh README, OVHcloud guides on API credentials).
-REMEDIES = {
-    "INVALID_SIGNATURE": "check application_secret and consumer_key, and this machine's clock",
-    "QUERY_TIME_OUT": "the clock of this machine is off; set it by NTP",
-    "NOT_CREDENTIAL": "the consumer key does not exist; create one for this application key",
-    "INVALID_CREDENTIAL": "the consumer key or access token is expired or was not validated; create a new one",
-    "INVALID_KEY": "the application key does not exist at this endpoint",
-    "NOT_GRANTED_CALL": "the consumer key does not cover this call; create one with access to /ipLoadbalancing/*",
-}
-# Some answers have a class instead of an errorCode, the same for many errors (go-ovh's output for a bad signature):
-# then the message tells.
-ERROR_CODES = {
-    "Invalid signature": "INVALID_SIGNATURE",
-    "Query out of time": "QUERY_TIME_OUT",
-    "This credential does not exist": "NOT_CREDENTIAL",
-    "This credential is not valid": "INVALID_CREDENTIAL",
-    "This application key is invalid": "INVALID_KEY",
-    "This call has not been granted": "NOT_GRANTED_CALL",
-}
-
-
-def error_from(answer: t.Any, call: str) -> ApiError:
-    """The error in an answer: both generations of OVHcloud's error bodies, or a proxy's page that is not JSON."""
-    try:
-        body = answer.json()
-    except ValueError:
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    error = body.get("errorCode") or body.get("class")
-    message = str(body.get("message") or "the answer is not JSON")
-    remedy = REMEDIES.get(str(body.get("errorCode") or ERROR_CODES.get(message)))
-    details = body.get("details") or {}
-    return ApiError(
-        f"{message}; {remedy}" if remedy else message,
-        call=call,
-        status=answer.status_code,
-        error=error,
-        query_id=answer.headers.get("X-Ovh-Queryid"),
-        iam_actions=_iam_actions(details),
-    )
-
-
-def _iam_actions(details: dict[str, t.Any]) -> list[str]:
-    """``unauthorizedActionsByIAM`` is a string of actions joined by commas (go-ovh error_test.go)."""
-    actions = details.get("unauthorizedActionsByIAM") or details.get("unauthorizedActionsByAuthentication") or ""
-    if isinstance(actions, str):
-        actions = actions.split(",")
-    return [action.strip() for action in actions if action.strip()]
 
 
 def segment(value: t.Any) -> str:

@@ -16,6 +16,7 @@ import itertools
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 
 PORT_MIN, PORT_MAX = 1, 49151  # the API's own limits for farms, servers and frontends
+CERTIFICATE_BEGINS = "-----BEGIN CERTIFICATE-----"
 TEXT_LIMIT = 255  # of names and patterns of routes (guide "Configure routes")
 
 
@@ -97,7 +98,18 @@ def check_id(value: int, where: str) -> int:
 
 
 def check_pem(value: str, where: str) -> str:
-    return value.strip()
+    """Never shows the value, which may be a key."""
+    if value.strip():
+        return value.strip()
+    raise InvalidInput(f"{where} is empty; give it in PEM form")
+
+
+def check_chain(value: str, where: str) -> str:
+    """Certificates in PEM form, or none; the path of a file is none."""
+    chain = value.strip()
+    if not chain or CERTIFICATE_BEGINS in chain:
+        return chain
+    raise InvalidInput(f"{where} is not in PEM form; give the certificates themselves, {CERTIFICATE_BEGINS} and so on")
 
 
 def check_route_weight(value: int, where: str) -> int:
@@ -125,10 +137,19 @@ def check_network(value: str, where: str) -> str:
     return _check_network(value, where)
 
 
+def lies_inside(part: str, whole: str) -> bool:
+    """Whether a network is a part of another; what a newer API may answer instead of one is not ours to judge."""
+    try:
+        one, other = (ipaddress.ip_network(network, strict=False) for network in (part, whole))
+    except ValueError:
+        return True
+    return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
+
+
 def check_vlan(value: int, where: str) -> int:
-    if 0 <= value <= 4095:
+    if 0 <= value <= 4094:
         return value
-    raise InvalidInput(f"{where}: {value} is not a VLAN; use 1 to 4095, or 0 for none")
+    raise InvalidInput(f"{where}: {value} is not a VLAN; use 1 to 4094, or 0 for none")
 
 
 def check_alert(value: int, where: str) -> int:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import configparser
+import math
 import os
 import re
 import typing as t
@@ -75,8 +76,8 @@ def find_settings(
         ("ovh.conf", {name: _cleaned(f"{name} in ovh.conf", files.get(endpoint, name)) for name in names}),
     )
     timeout = Settings.timeout if options.get("timeout") is None else float(options["timeout"])
-    if timeout <= 0:
-        raise InvalidInput(f"timeout: {timeout:g} must be more than 0 seconds")
+    if not 0 < timeout < math.inf:
+        raise InvalidInput(f"timeout: {timeout:g} must be more than 0 seconds, and not endless")
     retries = Settings.retries if options.get("retries") is None else int(options["retries"])
     if retries < 0:
         raise InvalidInput(f"retries: {retries} must be 0 or more")
@@ -87,7 +88,7 @@ def find_settings(
     if bulk_reads not in BULK_READS:
         raise InvalidInput(f'bulk_reads: "{bulk_reads}" is not one of {", ".join(BULK_READS)}')
     calls_per_minute = float(options.get("calls_per_minute") or 0)
-    if calls_per_minute < 0:
+    if not 0 <= calls_per_minute < math.inf:
         raise InvalidInput(f"calls_per_minute: {calls_per_minute:g} must be more than 0, or left out for no limit")
     credentials = _pick_credentials(sources, files.missing_section(endpoint))
     return Settings(endpoint, credentials, timeout, retries, concurrency, bulk_reads == "auto", calls_per_minute)

@@ -105,9 +105,11 @@ class Desired:
 
     @property
     def only_address(self) -> str | None:
-        """The address of the one server that the task is about."""
+        """The address of the one server that the task is about, where it is found by that."""
         children = [child for item in self.objects if item.reference for child in item.children or ()]
-        return children[0].values.get("address") if len(children) == len(self.objects) == 1 else None
+        if len(children) != 1 or len(self.objects) != 1 or children[0].id is not None:
+            return None
+        return children[0].values.get("address")
 
     def secrets(self) -> set[str]:
         """Every value that must not be shown."""
@@ -196,11 +198,18 @@ def _desired(resource: Resource, written: Values, protocol: str, where: str) -> 
         protocol,
         normalise(resource, protocol, values, where),
         names,
-        id=written.get(resource.id_option),
+        id=_checked_id(resource, written, where),
         present=written.get("state") != "absent",
         replace=bool(written.get("replace")),
         force=bool(written.get("force")),
     )
+
+
+def _checked_id(resource: Resource, written: Values, where: str) -> int | None:
+    identifier = written.get(resource.id_option)
+    if identifier is None or (not isinstance(identifier, bool) and identifier > 0):
+        return identifier
+    raise InvalidInput(f"{where}: {resource.id_option} {identifier} is not an id; ids are positive numbers")
 
 
 def _without_names(resource: Resource, written: Values, where: str) -> tuple[Values, Values]:
@@ -247,7 +256,16 @@ def desired_child(resource: Resource, written: Values, protocol: str, where: str
     desired = _desired(resource, written, protocol, where)
     if resource.identity == "address" and desired.id is None and "address" not in desired.values:
         raise InvalidInput(f"{where}: address is missing; give the server's address, or server_id")
+    if resource.owned and desired.id is None:
+        _check_whole(desired)
     return desired
+
+
+def _check_whole(desired: DesiredObject) -> None:
+    """An entry of a list that is whole says all that it needs, or another object would lend it the rest."""
+    for known in desired.resource.fields_for(desired.protocol):
+        if desired.protocol in known.required and known.name not in desired.values:
+            raise InvalidInput(f"{desired.where}: {known.name} is missing; every {desired.resource.kind} needs it")
 
 
 def desired_server(written: Values, server: Values) -> DesiredObject:

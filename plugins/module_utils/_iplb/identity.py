@@ -141,7 +141,7 @@ def _by_address(
 def _one_by_address(wanted: DesiredObject, existing: t.Sequence[Observed], port: int | None) -> Observed | None:
     """The one server that is meant: by id, else by address and effective port; without port, the address alone."""
     if wanted.id is not None:
-        return next((server for server in existing if server.id == wanted.id), None)
+        return _by_id_and_address(wanted, existing)
     found = [server for server in existing if server.values["address"] == wanted.values["address"]]
     if "port" in wanted.values:
         meant = wanted.values["port"] or port
@@ -152,6 +152,17 @@ def _one_by_address(wanted: DesiredObject, existing: t.Sequence[Observed], port:
             f"{wanted.where}: {len(found)} servers match: ids {listed}; say which with port or server_id"
         )
     return found[0] if found else None
+
+
+def _by_id_and_address(wanted: DesiredObject, existing: t.Sequence[Observed]) -> Observed | None:
+    """An address can not change, so one that is not that of the id tells that one of the two is a mistake."""
+    found = next((server for server in existing if server.id == wanted.id), None)
+    address = found and found.values["address"]
+    if found and not wanted.present and wanted.values.get("address", address) != address:
+        raise InvalidInput(
+            f"{wanted.where}: server_id {wanted.id} is the server {address}; correct the address, or leave it out"
+        )
+    return found
 
 
 def _check_twin_servers(pairs: t.Sequence[Pair], farm_port: int | None) -> None:

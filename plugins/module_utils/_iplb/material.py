@@ -16,6 +16,7 @@ import traceback
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import CERTIFICATE_BEGINS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 
 try:
@@ -42,7 +43,7 @@ def read_material(certificate: str, where: str) -> Material:
     """:raises InvalidInput: for a text that is no certificate in PEM form."""
     block = _BLOCK.search(certificate)
     if not block:
-        raise InvalidInput(f"{where}: certificate is not in PEM form; it begins with -----BEGIN CERTIFICATE-----")
+        raise InvalidInput(f"{where}: certificate is not in PEM form; it begins with {CERTIFICATE_BEGINS}")
     if CRYPTOGRAPHY_IMPORT_ERROR:
         raise InvalidInput(f"{where}: the Python library cryptography is missing, which reads certificates")
     try:

@@ -20,6 +20,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.identity import Family, Pair, match
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import key_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, End, Operation, Plan, Ref
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.reach import Reach, Zones
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import (
     check_zones,
     held,
@@ -43,9 +44,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table impor
     Resource,
     Values,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import check_exclusive
-
-Zones = tuple[str, ...]
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import check_together
 
 
 def make_plan(desired: Desired, snapshot: Snapshot) -> Plan:
@@ -72,7 +71,7 @@ class _Planner:
         self._snapshot = snapshot
         self._in: list[Operation] = []
         self._out: dict[str, list[Operation]] = {resource.kind: [] for resource in RESOURCES}
-        self._zones: set[str] = set()
+        self._reach = Reach(snapshot.zones)
         self._ends: list[End] = []
         self._parents: dict[str, list[_Parent]] = {}
         self._later: list[Operation] = []
@@ -90,7 +89,7 @@ class _Planner:
         self._check_unused(gone + self._later)
         return Plan(
             self._in + gone + self._later,
-            frozenset(self._zones),
+            frozenset(self._reach.zones),
             self._ends,
             [(Ref(*old[:2], "", old[2]), new) for old, new in self._successors.items()],
             self._notices,
@@ -112,9 +111,9 @@ class _Planner:
             elif found is None:
                 self._note_absence(resource, wanted.protocol)
                 # What an earlier run deleted may not be live yet: the zones where it was are the task's all the same.
-                self._zones_of(wanted.zone or ALL_ZONES)
+                self._reach.at(wanted.zone or ALL_ZONES)
         if resource.kind in self._desired.purge:
-            self._zones_of(ALL_ZONES)
+            self._reach.at(ALL_ZONES)
         succeeded = [item.old for item in replaced.values() if not item.stays]
         going = [item for item in self._to_go(pairs, existing) if item not in succeeded]
         for item in going:
@@ -201,7 +200,7 @@ class _Planner:
             end = self._create(resource, wanted, values, parent)
         else:
             end = self._change(wanted, found, changed_fields(wanted, values, current, parent), parent)
-        check_exclusive(resource, end.values, wanted.where)
+        check_together(resource, end.values, wanted.where)
         self._ends.append(end)
         return end
 
@@ -306,10 +305,15 @@ class _Planner:
             resource,
             Ref(resource.kind, protocol, key, identifier),
             {known.name: plain(known, values[known.name]) for known in resource.fields if known.name in values},
-            self._zones_of_end(resource, values, parent, references, where),
+            self._reach.of_object(resource, values, parent, self._led_to(resource, references), where),
             references,
             parent.ref if parent else None,
         )
+
+    def _led_to(self, resource: Resource, references: dict[str, Ref | None]) -> Zones | None:
+        """The zones of what an object is deployed with, where a field of it says with what."""
+        ref = references.get(resource.zones)
+        return next((end.zones for end in self._ends if end.ref == ref), None) if ref else None
 
     def _note_absence(self, resource: Resource, protocol: str, parent_id: int | None = None) -> None:
         if parent_id or not resource.parent:
@@ -320,7 +324,7 @@ class _Planner:
     def _delete_with_children(self, found: Observed, phase: int = 0) -> None:
         child = child_of(found.resource)
         end = self._end(found.resource, found.protocol, found.values, None, found.id, None)
-        self._zones.update(end.zones)
+        self._reach.zones.update(end.zones)
         for other, _reference in referrers(found.resource.kind):
             for protocol in other.protocols:
                 if protocol == found.protocol or protocol not in found.resource.protocols:
@@ -371,44 +375,6 @@ class _Planner:
                     f"leads to; delete the {users[0].partition(' ')[0]} or lead it elsewhere, before or in one task of "
                     "load_balancer"
                 )
-
-    # Zones
-
-    def _zones_of_end(
-        self,
-        resource: Resource,
-        values: Values,
-        parent: End | None,
-        references: dict[str, Ref | None],
-        where: str | None,
-    ) -> Zones:
-        zone = ALL_ZONES
-        if resource.zones == "zone":
-            zone = values["zone"]
-        elif resource.zones == "parent" and parent:
-            return parent.zones
-        elif resource.zones:
-            leads = [end.zones for end in self._ends if end.ref == references.get(resource.zones)]
-            if leads:
-                self._zones.update(leads[0] if where else ())
-                return leads[0]
-        return self._reach(zone, where) if where else self._deployed_in(zone)
-
-    def _reach(self, zone: str, where: str) -> Zones:
-        """The zones of the service in which an object of this zone is deployed."""
-        known = self._snapshot.zones
-        if zone != ALL_ZONES and zone not in known:
-            raise InvalidInput(f'{where}: zone "{zone}" is not a zone of this service; use {", ".join(known)} or all')
-        return self._zones_of(zone)
-
-    def _zones_of(self, zone: str) -> Zones:
-        """The same for an object that is to go: none, where the service has left its zone."""
-        zones = self._deployed_in(zone)
-        self._zones.update(zones)
-        return zones
-
-    def _deployed_in(self, zone: str) -> Zones:
-        return tuple(item for item in sorted(self._snapshot.zones) if zone in (ALL_ZONES, item))
 
 
 def _is_there_to_be(wanted: DesiredObject, found: Observed | None) -> bool:

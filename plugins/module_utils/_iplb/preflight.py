@@ -19,6 +19,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules impor
     ends_after,
     login_farms,
     port_clashes,
+    stray_networks,
     takes_logins_by_tls,
     too_many,
     touches_logins,
@@ -66,6 +67,12 @@ class Preflight:
                 self._warn(f"two frontends listen on the same port: {clash}; remove or disable one")
 
     def _check_vrack(self, plan: Plan, snapshot: Snapshot) -> None:
+        strays = stray_networks(plan, snapshot)
+        if strays:
+            raise InvalidInput(
+                f"vrack_network {', '.join(strays)} can not be created: the service is in no vRack. Attach it first, "
+                "with vrack of the module service, or in the settings of the same task of load_balancer"
+            )
         gaps = vrack_gaps(plan, snapshot)
         if gaps:
             raise InvalidInput(

@@ -71,9 +71,9 @@ def resolve(wanted: DesiredObject, zone: str | None, ends: Ends) -> Values:
     """
     values = wanted.values
     for reference in wanted.resource.references:
+        _check_when(wanted, reference)
         if not wanted.writes(reference):
             continue
-        _check_when(wanted, reference)
         if reference.option in wanted.names:
             name = wanted.names[reference.option]
             ref = None if name is None else _by_name(wanted, reference, name, zone, ends)
@@ -89,6 +89,12 @@ def _check_when(wanted: DesiredObject, reference: Reference) -> None:
         raise InvalidInput(
             f"{wanted.where}: {reference.name_option} goes with {reference.within}.type: {reference.when} only; leave "
             "it out"
+        )
+    named = wanted.names.get(reference.option) or holder.get(reference.field)
+    if reference.when and holder.get("type") == reference.when and not named:
+        raise InvalidInput(
+            f"{wanted.where}: {reference.name_option} is missing beside {reference.within}.type: {reference.when}; "
+            f"name the {reference.kind}, or give {reference.id_option} its id"
         )
 
 

@@ -118,7 +118,9 @@ class Refresher:
                     raise
                 reason = "another refresh runs"
             if not deadline.sleep():
-                raise RefreshFailed(f"no refresh could be started within {self._timeout:g} s: {reason}")
+                raise RefreshFailed(
+                    f"no refresh could be started within {self._timeout:g} s: {reason}; run again later"
+                )
 
     def _running(self) -> list[int]:
         return [

@@ -20,6 +20,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
     ROUTE,
     RULE,
     SERVER,
+    VRACK_NETWORK,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Resource, Values
@@ -103,6 +104,13 @@ def _network_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:
 def _vrack_after(plan: Plan, snapshot: Snapshot) -> str | None:
     after = plan.aside.after if plan.aside else {}
     return after["vrack"] if "vrack" in after else snapshot.service.get("vrackName")
+
+
+def stray_networks(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """Private networks that the plan creates for a service that will be in no vRack."""
+    if _vrack_after(plan, snapshot):
+        return []
+    return [item.key for item in plan.operations if item.resource == VRACK_NETWORK and item.action == "create"]
 
 
 def vrack_gaps(plan: Plan, snapshot: Snapshot) -> list[str]:

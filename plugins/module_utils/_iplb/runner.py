@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import typing as t
 from dataclasses import replace
 
@@ -25,21 +26,18 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.free_certif
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import (
     Change,
-    End,
     Operation,
     Plan,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.preflight import Preflight, check_deployable
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held, plain, with_held
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import way_back
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.result import diff, objects, reports
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     CERTIFICATE,
     FARM,
-    FRONTEND,
-    RESOURCES,
-    child_of,
     referrers,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import Service
@@ -49,8 +47,6 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.turn import
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
-# Kinds whose list stands in every result.
-ALWAYS_TOLD = (FARM, FRONTEND)
 ANOTHER_PYTHON = (
     "set ansible_python_interpreter, for this task or the host, to a Python that has it, "
     'which mostly is the one of Ansible itself, "{{ ansible_playbook_python }}"'
@@ -127,8 +123,10 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
     service_name = clean("service_name", module.params["service_name"] or "")
     if not service_name:
         raise InvalidInput("service_name is empty: set the option, or OVH_IPLB_SERVICE in the environment")
-    if module.params.get("wait_timeout", 1) <= 0:
-        raise InvalidInput("wait_timeout must be more than 0 seconds; wait: false does not wait at all")
+    if not 0 < module.params.get("wait_timeout", 1) < math.inf:
+        raise InvalidInput(
+            "wait_timeout must be more than 0 seconds, and not endless; wait: false does not wait at all"
+        )
     settings = find_settings(module.params)
     # Credentials from the environment or ovh.conf must not be shown either.
     module.no_log_values.update(value for name, value in settings.credentials.items() if name != "client_id")
@@ -229,10 +227,10 @@ class _Run:
     def _describe(self, plan: Plan, foreign: dict[str, int], zones: set[str]) -> None:
         self._result.update(
             changed=bool(plan.aside or plan.operations or zones),
-            plan=_reports(plan),
+            plan=reports(plan),
             foreign_changes=foreign,
             refreshed_zones=sorted(zones),
-            diff=_diff(plan, foreign if zones else {}),
+            diff=diff(plan, foreign if zones else {}),
         )
         if foreign and zones and self._options["foreign_changes"] == "apply":
             listed = ", ".join(f"{number} in {zone}" for zone, number in foreign.items())
@@ -256,7 +254,7 @@ class _Run:
             reached = {zone for operation in free for zone in operation.zones}
             self._make_live(plan, snapshot, reached, executor, refresher)
         self._result["plan"] = self._done(executor)
-        self._result.update({**_objects(plan, executor), **self._aside.told()})
+        self._result.update({**objects(plan, executor), **self._aside.told()})
         if plan.of(CERTIFICATE):
             self._tell_certificates()
 
@@ -346,60 +344,3 @@ class _Run:
                 refresher.wait_for_healthy([(farm.protocol, executor.id_of(farm.ref)) for farm in plan.of(FARM)])
         finally:
             self._result["tasks"] = refresher.tasks
-
-
-def _reports(plan: Plan) -> list[Values]:
-    operations = [operation.report() for operation in plan.operations]
-    if not plan.aside:
-        return operations
-    own = [plan.aside.report()]
-    return operations + own if plan.aside.leaves_vrack else own + operations
-
-
-def _diff(plan: Plan, pending: dict[str, int]) -> list[Values]:
-    """Ansible's diff: one entry an object, with the fields that change."""
-    entries = [
-        {
-            "before_header": f"{report['kind']} {report['key']}" + (f" ({report['id']})" if report["id"] else ""),
-            "after_header": f"{report['kind']} {report['key']}",
-            "before": report["before"],
-            "after": report["after"],
-        }
-        for report in _reports(plan)
-    ]
-    if pending:
-        entries.append(
-            {
-                "before_header": "changes waiting for a refresh",
-                "after_header": "changes waiting for a refresh",
-                "before": pending,
-                "after": {},
-            }
-        )
-    return entries
-
-
-def _objects(plan: Plan, executor: Executor) -> Values:
-    """The objects that the task names, with their children, as they are now: a list for each kind."""
-    return {
-        resource.plural: [_object(end, plan, executor) for end in plan.of(resource)]
-        for resource in RESOURCES
-        if not resource.parent and (plan.of(resource) or resource in ALWAYS_TOLD)
-    }
-
-
-def _object(end: End, plan: Plan, executor: Executor) -> Values:
-    values = end.values
-    for reference in end.resource.references:
-        ref = end.references[reference.field]
-        if ref and held(reference, values) is None:
-            values = with_held(reference, values, replace(ref, id=executor.id_of(ref)))
-    told: Values = {end.resource.id_option: executor.id_of(end.ref)}
-    if end.protocol and not end.parent:
-        told["protocol"] = end.protocol
-    fields = {name: end.resource.field(name) for name in values}
-    told.update({name: plain(field, values[name]) for name, field in fields.items() if not field.write_only})
-    child = child_of(end.resource)
-    if child:
-        told[child.plural] = [_object(item, plan, executor) for item in plan.children(child, end.ref)]
-    return told

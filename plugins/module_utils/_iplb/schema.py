@@ -49,6 +49,7 @@ VRACK_NETWORK = Resource(
     ),
     protocols=(NO_PROTOCOL,),
     zones="",
+    inside=("nat_ip", "subnet"),
 )
 
 CERTIFICATE = Resource(
@@ -58,7 +59,7 @@ CERTIFICATE = Resource(
     (
         NAME,
         Field("certificate", "certificate", required=EVERY, create_only=True, write_only=True, check=checks.check_pem),
-        Field("chain", "chain", create_only=True, write_only=True, check=checks.check_pem),
+        Field("chain", "chain", create_only=True, write_only=True, check=checks.check_chain),
         Field("key", "key", required=EVERY, create_only=True, write_only=True, secret=True, check=checks.check_pem),
     ),
     protocols=(NO_PROTOCOL,),
@@ -120,7 +121,7 @@ SERVER = Resource(
         ),
         Field("on_marked_down", "onMarkedDown", choices=("shutdown-sessions",), protocols=TCP_HTTP),
         _flag("ssl", "ssl", TCP_HTTP),
-        Field("chain", "chain", check=checks.check_pem, protocols=TCP_HTTP),
+        Field("chain", "chain", check=checks.check_chain, protocols=TCP_HTTP),
         Field("cookie", "cookie", protocols=("http",)),
     ),
     parent="farm",

@@ -100,10 +100,11 @@ class Resource:
 
     ``identity`` says how an entry of a task finds its object (``identity.py``), and ``zones`` where the zones stand in
     which it is deployed: in its field ``zone``, with its ``parent``, with what the named field refers to, or, when
-    empty, in every zone of the service. Of two ``exclusive`` lists only one may have members. What is ``owned`` belongs
-    to its parent whole: a list of it is all there is to be. What ``cascades`` the API deletes together with its parent.
-    ``purge`` is whether what no entry names may be deleted, and what is ``replaceable`` may make room for another one
-    where a field can not change. ``defined`` is the call that tells which protocols have any object of the kind.
+    empty, in every zone of the service. Of two ``exclusive`` lists only one may have members, and of two networks the
+    first lies ``inside`` the second. What is ``owned`` belongs to its parent whole: a list of it is all there is to be.
+    What ``cascades`` the API deletes together with its parent. ``purge`` is whether what no entry names may be deleted,
+    and what is ``replaceable`` may make room for another one where a field can not change. ``defined`` is the call that
+    tells which protocols have any object of the kind.
     """
 
     kind: str
@@ -117,6 +118,7 @@ class Resource:
     zones: str = "zone"
     facts: tuple[Fact, ...] = ()
     exclusive: tuple[str, str] | None = None
+    inside: tuple[str, str] | None = None
     owned: bool = False
     cascades: bool = False
     purge: bool = True

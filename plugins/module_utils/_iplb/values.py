@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import lies_inside
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Field, Resource, Values
 
@@ -24,7 +25,7 @@ def normalise(resource: Resource, protocol: str, written: Values, where: str) ->
     :raises InvalidInput: for a value the API would refuse.
     """
     values = normalise_fields(resource.fields_for(protocol), protocol, written, where)
-    check_exclusive(resource, values, where)
+    check_together(resource, values, where)
     return values
 
 
@@ -43,6 +44,9 @@ def _normalise_value(field: Field, protocol: str, value: t.Any, where: str) -> t
         if protocol in field.required:
             raise InvalidInput(f"{where} can not be null; give a value, or leave it out to keep what is there")
         return None
+    if field.type == "int" and isinstance(value, bool):
+        # To Python and so to Ansible, true is the number 1; the API refuses it.
+        raise InvalidInput(f"{where}: {str(value).lower()} is not a number; write it in digits")
     if field.choices and value not in field.choices_for(protocol):
         raise InvalidInput(f'{where}: "{value}" is not one of {", ".join(field.choices_for(protocol))}')
     if field.fields:
@@ -53,6 +57,8 @@ def _normalise_value(field: Field, protocol: str, value: t.Any, where: str) -> t
 def _normalise_parts(field: Field, protocol: str, written: Values, where: str) -> Values:
     parts: Values = {}
     for part in field.fields:
+        if not field.merge and protocol in part.required and part.name not in written:
+            raise InvalidInput(f"{where}.{part.name} is missing; {field.name} is given whole")
         if part.name in written:
             if protocol not in part.protocols and written[part.name] is not None:
                 raise InvalidInput(f"{where}.{part.name} does not exist for {protocol}; leave it out")
@@ -60,8 +66,13 @@ def _normalise_parts(field: Field, protocol: str, written: Values, where: str) -
     return parts
 
 
-def check_exclusive(resource: Resource, values: Values, where: str) -> None:
-    """:raises InvalidInput: for two lists of which the API takes one."""
+def check_together(resource: Resource, values: Values, where: str) -> None:
+    """:raises InvalidInput: for two lists of which the API takes one, or a network outside the one it is a part of."""
+    part, whole = resource.inside or ("", "")
+    if values.get(part) and values.get(whole) and not lies_inside(values[part], values[whole]):
+        raise InvalidInput(
+            f"{where}: {part} {values[part]} is not inside {whole} {values[whole]}; give a part of that network"
+        )
     one, other = resource.exclusive or ("", "")
     if values.get(one) and values.get(other):
         raise InvalidInput(f"{where}: {one} and {other} exclude each other; set the one you do not want to []")

@@ -47,11 +47,21 @@ def frontend(*words: str, **options: Any) -> Bad:
     return bad("frontend", *words, **{**FRONTEND, **options})
 
 
+def route(*words: str, **options: Any) -> Bad:
+    entry: Values = {"display_name": "new", "frontend": "smtp", "action": {"type": "reject"}, "rules": RULES}
+    return bad("route", *words, **{**entry, **options})
+
+
 def whole(*words: str, **options: Any) -> Bad:
     return bad("load_balancer", *words, **options)
 
 
 SOURCES: Values = {"allowed_source": ["192.0.2.0/24"], "denied_source": ["198.51.100.0/24"]}
+
+NETWORK: Values = {"display_name": "mail", "subnet": "10.9.0.0/16", "nat_ip": "10.9.1.0/24", "refresh": False}
+OUTSIDE: Values = {"nat_ip": "192.168.0.0/24"}
+RULES: list[Values] = [{"field": "source", "match": "in", "pattern": "192.0.2.0/24"}]
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 
 INPUTS = [
     # The service and its zones
@@ -115,6 +125,33 @@ INPUTS = [
     frontend('"example.com" is not a network', denied_source=["example.com"]),
     frontend("default_ssl_id: 0 is not an id", default_ssl_id=0),
     frontend("default_farm_id: 0 is not an id", default_farm_id=0, default_farm=...),
+    server("chain is not in PEM form", chain="/etc/ssl/certs/ca.pem"),
+    bad("certificate", "certificate is empty", "PEM", display_name="new", certificate="", key=PEM),
+    # What is a number to Python and not to the API, and numbers without end
+    farm('"new": port: true is not a number', "digits", port=True),
+    farm('"new": probe.interval: true is not a number', probe={"interval": True}),
+    server("weight: false is not a number", weight=False),
+    bad("vrack_network", "vlan: true is not a number", vlan=True, **NETWORK),
+    farm("farm_id -3 is not an id", farm_id=-3),
+    farm("farm_id True is not an id", farm_id=True),
+    frontend("frontend_id 0 is not an id", frontend_id=0),
+    server("server_id -1 is not an id", server_id=-1),
+    farm("timeout: nan must be more than 0 seconds", timeout="nan"),
+    farm("timeout: inf must be more than 0 seconds", timeout="inf"),
+    farm("wait_timeout must be more than 0 seconds", wait_timeout="nan"),
+    farm("wait_timeout must be more than 0 seconds", wait_timeout="inf"),
+    farm("calls_per_minute: nan must be more than 0", calls_per_minute="nan"),
+    # Routes and networks
+    route("action.type is missing", "action is given whole", action={}),
+    route("action.type is missing", action={"target": "7"}),
+    route("action.farm is missing beside action.type: farm", "action.target", action={"type": "farm"}),
+    route("action.farm is missing", action={"type": "farm", "farm": None}),
+    route("action.farm is missing", action={"type": "farm", "target": ""}),
+    route('route "new", rule: field is missing', rules=[{}]),
+    route("match is missing", rules=[{"field": "source", "pattern": "192.0.2.0/24"}]),
+    bad("vrack_network", "nat_ip 192.168.0.0/24 is not inside subnet 10.9.0.0/16", **{**NETWORK, **OUTSIDE}),
+    bad("vrack_network", "vlan: 4095 is not a VLAN", "1 to 4094", vlan=4095, **NETWORK),
+    bad("vrack_network", "vrack_network mail can not be created", "the service is in no vRack", **NETWORK),
     # Null and missing
     farm("zone can not be null", zone=None),
     bad("farm", "zone is missing", display_name="new"),

@@ -95,7 +95,7 @@ def test_a_lost_answer_to_a_change_is_repeated(service: Service, drop: str) -> N
 def test_the_run_after_a_cut_finishes_the_work(service: Service, wanted: list[str], number: int) -> None:
     nth_write(service, number, "POST", status=500, body={"message": "Internal server error"})
     failed = service.failure("load_balancer", **TASK)
-    assert "Internal server error (500" in failed["msg"]
+    assert "Internal server error; run again" in failed["msg"]
     # What was under way beside the one that failed is carried out, and told.
     if number < WRITES - 1:
         assert number <= len(failed["written"]) < WRITES
@@ -131,7 +131,9 @@ def test_a_busy_api_is_asked_again(service: Service, wanted: list[str], status: 
 
 def test_an_api_that_stays_busy_is_given_up(service: Service) -> None:
     service.fault(status=503, count=None, body={"message": "Down for maintenance"})
-    assert "Down for maintenance (503)" in service.fail("load_balancer", **TASK, retries=1)
+    assert "Down for maintenance; the API is down or under maintenance; run again later (503)" in service.fail(
+        "load_balancer", **TASK, retries=1
+    )
     assert len(service.log()) == 2
 
 

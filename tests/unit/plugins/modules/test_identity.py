@@ -147,6 +147,21 @@ def test_the_address_of_a_server_can_not_change(service: Service, farm_id: int) 
     assert "address can not change from 192.0.2.11 to 192.0.2.12" in message
 
 
+@pytest.mark.parametrize("check", [True, False])
+def test_an_id_and_the_address_of_another_server_are_a_mistake(service: Service, farm_id: int, check: bool) -> None:
+    made = service.run("server", farm_id=farm_id, address="192.0.2.11", status="active", **STAGE)
+    service.run("server", farm_id=farm_id, address="192.0.2.12", status="active", **STAGE)
+    server_id = made["farms"][0]["servers"][0]["server_id"]
+    mixed = {"farm_id": farm_id, "server_id": server_id, "address": "192.0.2.12"}
+    assert "address can not change from 192.0.2.11" in service.fail("server", check=check, **mixed, **STAGE)
+    message = service.fail("server", check=check, **mixed, state="absent", **STAGE)
+    assert f"server_id {server_id} is the server 192.0.2.11; correct the address" in message
+    assert len(service.staged("tcp/server")) == 2
+    if not check:
+        service.run("server", farm_id=farm_id, server_id=server_id, state="absent", **STAGE)
+        assert service.only("tcp/server")["address"] == "192.0.2.12"
+
+
 def test_a_server_is_not_made_in_a_farm_that_does_not_exist(service: Service, farm_id: int) -> None:
     server = {"address": "192.0.2.11", "status": "active", **STAGE}
     assert 'farm "mial" does not exist' in service.fail("server", farm="mial", **server)

@@ -134,7 +134,7 @@ def test_a_network_is_used_by_name_and_stays_while_a_farm_needs_it(service: Serv
     made = service.run("load_balancer", **task)
     assert kinds(made) == [("create", "vrack_network"), ("create", "farm")]
     assert not service.run("load_balancer", **task)["changed"]
-    assert "subnet can not change" in service.fail("vrack_network", **{**network, "subnet": "10.8.0.0/16"})
+    assert "subnet can not change" in service.fail("vrack_network", **{**network, "subnet": "10.0.0.0/8"})
     assert "can not be deleted: it is what farm tcp/gra/smtp" in service.fail(
         "vrack_network", display_name="mail", state="absent"
     )
@@ -296,6 +296,8 @@ def test_a_certificate_that_somebody_uses_meanwhile_stays(web: Service, monkeypa
         ({"key": AUTHORITY.issue("other.example.com").key}, "key is not the one of this certificate"),
         ({"key": "-----BEGIN PRIVATE KEY-----\nTk8=\n-----END PRIVATE KEY-----"}, "key can not be read"),
         ({"key": None}, "key can not be null"),
+        ({"key": ""}, "key is empty"),
+        ({"chain": "/etc/ssl/chain.pem"}, "chain is not in PEM form"),
     ],
 )
 def test_material_that_does_not_fit_is_refused_and_never_shown(web: Service, change: Values, message: str) -> None:

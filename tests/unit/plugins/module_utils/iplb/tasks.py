@@ -36,7 +36,7 @@ _BY_NAME: dict[str, st.SearchStrategy[Any]] = {
     "vrackNetworkId": st.integers(1, 3),
     "defaultSslId": st.integers(1, 3),
     "weight": st.sampled_from((0, 1, 256)),
-    "chain": st.sampled_from(("PEM 1", "PEM 2")),
+    "chain": st.sampled_from(("-----BEGIN CERTIFICATE----- 1", "-----BEGIN CERTIFICATE----- 2")),
     "cookie": st.sampled_from(("a", "")),
     "redirectLocation": st.sampled_from(("https://www.example.com/", "")),
     "httpHeader": st.lists(st.sampled_from(("X-Ip-Header %ci", "X-Port %cp")), unique=True),

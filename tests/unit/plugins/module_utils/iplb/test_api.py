@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import api as _api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import refusals
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import Settings, find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput, LostAnswer
@@ -303,7 +304,7 @@ def test_the_date_form_of_retry_after_counts_as_absent(server: Server, api: Api,
 @pytest.mark.parametrize("retries", [0, 3])
 def test_repeating_has_an_end(server: Server, clock: Clock, retries: int) -> None:
     server.answers = [Answer(503, {"message": "down"}) for _attempt in range(9)]
-    with pytest.raises(ApiError, match=r"GET /it: down \(503\)"):
+    with pytest.raises(ApiError, match=r"GET /it: down; .* run again later \(503\)"):
         Api(Settings(server.url, TOKEN, retries=retries)).get("/it")
     assert len(server.requests) == retries + 1
 
@@ -318,7 +319,7 @@ def test_pauses_do_not_grow_without_end(server: Server, clock: Clock) -> None:
 @pytest.mark.parametrize("call", [lambda api: api.get("/it"), lambda api: api.post("/it", {})])
 def test_a_plain_refusal_is_not_repeated(server: Server, api: Api, call: Call, status: int) -> None:
     server.answers = [Answer(status, {"class": "Client::No", "message": "no"})]
-    with pytest.raises(ApiError, match=rf"/it: no \({status}, Client::No\)") as failure:
+    with pytest.raises(ApiError, match=rf"/it: no(; .*)? \({status}, Client::No\)") as failure:
         call(api)
     assert not isinstance(failure.value, LostAnswer)
     assert len(server.requests) == 1
@@ -408,10 +409,10 @@ def test_an_error_of_the_older_kind_comes_with_code_query_id_and_remedy(server: 
     }
 
 
-@pytest.mark.parametrize("code", sorted(_api.REMEDIES))
+@pytest.mark.parametrize("code", sorted(refusals.REMEDIES))
 def test_what_users_meet_first_has_a_remedy(server: Server, api: Api, code: str) -> None:
     server.answers = [Answer(403, {"errorCode": code, "message": "no"})]
-    with pytest.raises(ApiError, match=_api.REMEDIES[code].split(";")[0]):
+    with pytest.raises(ApiError, match=refusals.REMEDIES[code].split(";")[0]):
         api.get("/it")
 
 
@@ -431,6 +432,24 @@ def test_missing_iam_actions_are_listed(server: Server, api: Api, key: str, acti
     ) as failure:
         api.get("/it")
     assert failure.value.iam_actions == ["loadbalancer:apiovh:tcp/farm/create", "loadbalancer:apiovh:get"]
+
+
+@pytest.mark.parametrize("details", ["text", ["a list"], {"unauthorizedActionsByIAM": 5}])
+def test_details_of_another_shape_are_no_actions(server: Server, api: Api, details: Any) -> None:
+    server.answers = [Answer(403, {"message": "no", "details": details})]
+    with pytest.raises(ApiError, match="these credentials may not do this"):
+        api.get("/it")
+
+
+@pytest.mark.parametrize(("status", "remedy"), sorted(refusals.STATUS_REMEDIES.items()))
+@pytest.mark.parametrize("body", [HTML, {}, {"message": "no"}])
+def test_a_refusal_that_says_no_more_than_its_status_has_a_remedy(
+    server: Server, clock: Clock, status: int, remedy: str, body: Any
+) -> None:
+    server.answers = [Answer(status, body)]
+    with pytest.raises(ApiError) as failure:
+        Api(Settings(server.url, TOKEN, retries=0)).get("/it")
+    assert remedy in failure.value.message
 
 
 def test_no_answer_is_told_without_addresses(server: Server, api: Api) -> None:

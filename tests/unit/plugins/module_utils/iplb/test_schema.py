@@ -29,6 +29,8 @@ from unit.plugins.module_utils.iplb.tasks import option_name, services
 
 Values = dict[str, Any]
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+
 # Fields of the API that are no options: ids, and what only OVHcloud sets.
 READ_ONLY = {"farmId", "serverId", "frontendId", "backendId", "serverState", "vrackNetworkId", "vrackVrouterId"}
 # The only value of choices that is left out: "internal" is OVHcloud's own.
@@ -102,7 +104,7 @@ def test_every_field_is_in_the_argument_spec_without_default_or_duty(kind: str) 
             {"allowed_source": ["203.0.113.7", "2001:db8::25", "198.51.100.0/24", "203.0.113.7/32"]},
             {"allowed_source": ["198.51.100.0/24", "2001:db8::25/128", "203.0.113.7/32"]},
         ),
-        (SERVER, "tcp", {"weight": 0, "chain": "PEM\n"}, {"weight": 0, "chain": "PEM"}),
+        (SERVER, "tcp", {"weight": 0, "chain": f"{PEM}\n"}, {"weight": 0, "chain": PEM}),
         (SERVER, "tcp", {"weight": None, "probe": None}, {"weight": None, "probe": None}),
         (FARM, "http", {"balance": "uri", "stickiness": "cookie"}, {"balance": "uri", "stickiness": "cookie"}),
     ],

@@ -191,7 +191,7 @@ def test_a_header_is_not_switched_off_by_the_guides_name_on_the_service(postfix:
     """There it means something else than in main.cf, and the service would not read what main.cf says."""
     rewrite(postfix, "master.cf", "-     -  smtpd\n", "-     -  smtpd\n  -o smtp_upstream_proxy_protocol=\n")
     before = files(postfix)
-    with pytest.raises(PostfixError, match="proxy_listener"):
+    with pytest.raises(PostfixError, match=r"master\.cf has -o smtp_upstream_proxy_protocol=\. Remove that override"):
         task.run(listener(postfix))
     assert files(postfix) == before
 

@@ -321,7 +321,7 @@ def test_the_credentials_of_the_folder_are_found_by_whatever_is_started_there(co
     endpoint = controller.simulator.endpoint
     controller.write("ovh.conf", f"[default]\nendpoint={endpoint}\n[{endpoint}]\naccess_token={ACCESS_TOKEN}\n")
     others = {name: "" for name in controller.simulator.environment if name != "OVH_IPLB_SERVICE"}
-    task = {"mailops.ovh_iplb.load_balancer_info": {"gather": []}}
+    task: dict[str, Any] = {"mailops.ovh_iplb.load_balancer_info": {"gather": []}}
     (controller.directory / "plays").mkdir()
     play = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
     by_path = controller.write("plays/look.yml", json.dumps(play))

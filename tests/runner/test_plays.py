@@ -249,6 +249,8 @@ def test_a_null_on_the_command_line_is_explained(controller: Controller) -> None
         played = controller.run("mailops.ovh_iplb.smtp", "--check", "-e", given)
         assert played.status == 2, played.output
         assert "It can not be null: leave it out for ['all'], or give a list" in played.messages
+    played = controller.run("mailops.ovh_iplb.maintenance", "--check", "-e", '{"maintenance_tasks": null}')
+    assert "maintenance_tasks is missing. Name the file with the tasks" in played.messages
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,8 @@ def test_a_run_that_ended_halfway_is_taken_up_again(after: Awx, change: dict[str
             ),
         ),
         ({"iplb_awx_machine_inputs": {"ssh_key_data": "/root/.ssh/id"}}, ("ssh_key_data in iplb_awx_machine_inputs",)),
+        ({"iplb_awx_extra_vars": "a=1"}, ("iplb_awx_extra_vars must be a dictionary",)),
+        ({"iplb_awx_notification_templates": "mail"}, ("iplb_awx_notification_templates must be a list",)),
         ({"iplb_awx_sync_timeout": "soon"}, ("iplb_awx_sync_timeout is soon",)),
         ({"iplb_awx_connection": {"controller_hots": "a"}}, ("iplb_awx_connection has controller_hots",)),
     ],

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from simulator.credentials import ACCESS_TOKEN
 from simulator.launcher import Running
 
 from .conftest import COLLECTIONS, PROGRAMS, TIMEOUT
@@ -67,6 +68,9 @@ class Controller:
         return self.run(self.write("play.yml", json.dumps([{**play, "tasks": tasks}])), *arguments, **environment)
 
     def run(self, playbook: str, *arguments: str, **environment: str) -> Run:
+        return self.start("ansible-playbook", "-i", "hosts", playbook, *arguments, **environment)
+
+    def start(self, program: str, *arguments: str, **environment: str) -> Run:
         base = {
             "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS,
             "ANSIBLE_NOCOWS": "1",
@@ -75,7 +79,7 @@ class Controller:
             **self.simulator.environment,
         }
         done = subprocess.run(
-            [PROGRAMS / "ansible-playbook", "-i", "hosts", playbook, *arguments],
+            [PROGRAMS / program, *arguments],
             cwd=self.directory,
             env={**base, **environment},
             stdin=subprocess.DEVNULL,
@@ -245,6 +249,8 @@ def test_a_null_on_the_command_line_is_explained(controller: Controller) -> None
         played = controller.run("mailops.ovh_iplb.smtp", "--check", "-e", given)
         assert played.status == 2, played.output
         assert "It can not be null: leave it out for ['all'], or give a list" in played.messages
+    played = controller.run("mailops.ovh_iplb.maintenance", "--check", "-e", '{"maintenance_tasks": null}')
+    assert "maintenance_tasks is missing. Name the file with the tasks" in played.messages
 
 
 @pytest.mark.parametrize(
@@ -294,3 +300,40 @@ def test_what_a_part_includes_is_part_of_it(controller: Controller) -> None:
     )
     assert "Refuse to cut off the mail of other farms" in played.output
     assert "Configure Postfix, and prove that it serves mail" in played.output
+
+
+@pytest.mark.parametrize(("end", "told"), [("\n", ""), ("\nmore", "access_token holds a line break")])
+def test_a_token_with_a_line_break_is_shown_nowhere(controller: Controller, end: str, told: str) -> None:
+    """As a YAML block or a file that is read without trim has it."""
+    connection = {"endpoint": controller.simulator.endpoint, "access_token": ACCESS_TOKEN + end}
+    report = controller.directory / "report"
+    variables = {"smtp_load_balancer_connection": connection, "drift_report_dir": str(report)}
+    played = controller.run("mailops.ovh_iplb.drift", "-v", "-e", f"@{controller.write('vars', json.dumps(variables))}")
+    source = controller.write("smtp.iplb.yml", json.dumps({"plugin": "mailops.ovh_iplb.iplb", **connection}))
+    listed = controller.start("ansible-inventory", "--list", "-vv", "-i", source)
+    texts = [path.read_text() for path in report.iterdir()]
+    assert texts
+    for text in (played.output, listed.output, *texts):
+        assert ACCESS_TOKEN not in text
+    for text in (listed.messages, *texts):
+        assert told in text
+
+
+def test_the_credentials_of_the_folder_are_found_by_whatever_is_started_there(controller: Controller) -> None:
+    endpoint = controller.simulator.endpoint
+    controller.write("ovh.conf", f"[default]\nendpoint={endpoint}\n[{endpoint}]\naccess_token={ACCESS_TOKEN}\n")
+    others = {name: "" for name in controller.simulator.environment if name != "OVH_IPLB_SERVICE"}
+    task: dict[str, Any] = {"mailops.ovh_iplb.load_balancer_info": {"gather": []}}
+    (controller.directory / "plays").mkdir()
+    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+    by_path = controller.write("plays/look.yml", json.dumps(play))
+    source = controller.write("smtp.iplb.yml", json.dumps({"plugin": "mailops.ovh_iplb.iplb"}))
+    for started in (
+        controller.run(by_path, **others),
+        controller.start("ansible", "localhost", "-m", *task, "-a", json.dumps({"gather": []}), **others),
+        controller.start("ansible-inventory", "-i", source, "--graph", **others),
+        controller.run("mailops.ovh_iplb.drift", **others),
+    ):
+        assert started.status == 0, started.output
+        assert "is missing" not in started.messages, started.output
+        assert "are missing" not in started.messages, started.output

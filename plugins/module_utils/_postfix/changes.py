@@ -97,6 +97,7 @@ def edited(
     """
     values = {name: value for name, value in main_values(changes).items() if name not in late}
     entries = touched_entries(before, request, changes)
+    lines.refuse_misread(files[MASTER], request.services.keys() | request.new_services.keys())
     for file, touched in ((MAIN, values.keys()), (MASTER, entries.keys())):
         lines.refuse_unsafe(file, files[file], touched)
     for entry in entries.values():

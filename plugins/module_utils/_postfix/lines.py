@@ -165,6 +165,29 @@ def refuse_unsafe(file: str, text: str, touched: Collection[str]) -> None:
             )
 
 
+def refuse_misread(text: str, services: Collection[str]) -> None:
+    """Raise for an option of an entry that postconf (3.7, measured) takes for another one than the program does.
+
+    It reads ``-osyslog_name=x`` as ``-o sysl -o g_name=x``, and no override in ``{-o name=value}``.
+    """
+    for piece in pieces(MASTER, text):
+        if piece.name not in services:
+            continue
+        arguments = words(piece.said)[8:]
+        while arguments:
+            option = arguments.pop(0).strip("{}" + BLANKS)
+            if not option.startswith("-") or option in ("-", "--"):
+                break
+            if option == "-o":
+                arguments = arguments[1:]
+            elif "o" in option:
+                name = re.split("[ =]", option, maxsplit=1)[0]
+                raise PostfixError(
+                    f"master.cf: entry {piece.name} has an option that postconf misreads, {name}: write it as -o "
+                    "name=value, with a blank after -o and no brace before it, then run this again"
+                )
+
+
 def refuse_unwritable(entry: Entry) -> None:
     """Raise for an entry that would not be read as it is meant, whoever wrote its parts."""
     for name, value in entry.overrides.items():

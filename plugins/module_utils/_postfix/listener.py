@@ -230,10 +230,12 @@ def _is_marked(before: Settings, services: Iterable[str]) -> bool:
 
 
 def _with_guides_line(before: Settings, request: Request) -> Request:
-    """The guide's line is there as long as any service uses it."""
+    """The guide's line is there as long as any service uses it, or another line of main.cf."""
     entries = {**before.entries, **request.new_services}
     after = [with_overrides(entry, request.services.get(name, {})) for name, entry in entries.items() if entry]
-    if GUIDE_PARAMETER not in references(value for entry in after for value in entry.overrides.values()):
+    values = [value for entry in after for value in entry.overrides.values()]
+    values += [value for value in {**before.parameters, **request.parameters}.values() if value]
+    if GUIDE_PARAMETER not in references(values):
         line: Values = {GUIDE_PARAMETER: None}
     elif request.with_header:
         line = {GUIDE_PARAMETER: "haproxy"}

@@ -254,8 +254,14 @@ class Transaction:
             if not trouble and self._instance.is_running():
                 return
             if time.monotonic() > deadline:
-                raise PostfixError(trouble)
+                raise PostfixError(f"{trouble}{self._stood_before(required)}")
             time.sleep(0.2)
+
+    def _stood_before(self, required: Sequence[Endpoint]) -> str:
+        """What to say of listeners that did not answer before the change either."""
+        there = self._prepared.before.entries if self._old_stamp else ()
+        silent = [e.service for e in required if e.service in there and e.service not in self._journal.answering]
+        return f". It was so before this change: {', '.join(silent)} did not answer as it should" if silent else ""
 
     def _queue_problem(self) -> str:
         """Reload and restart bring another queue manager, and one with a bad parameter ends."""

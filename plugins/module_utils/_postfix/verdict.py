@@ -64,6 +64,8 @@ def _refuse_unused(after: Settings, request: Request, known: Iterable[str]) -> N
     for setting in _requested(request):
         if (MASTER if setting.service else MAIN, setting.name) not in after.unused:
             continue
+        if setting.name == GUIDE_PARAMETER and request.with_header:
+            continue  # an override of a listener hides it, which is named in another place
         hint = suggestion(setting.name, set(known) - {name for _file, name in after.unused})
         if setting.name == GUIDE_PARAMETER:
             hint = (

@@ -256,3 +256,18 @@ def test_a_header_that_main_cf_asks_for_everywhere_is_not_left_behind(postfix: P
     assert postfix.file("main.cf").read_text() == before
     (said,) = plan(listeners(postfix.smtp)).warnings
     assert f"{postfix.plain}/inet expects a PROXY header too" in said
+
+
+def test_another_port_that_inherits_the_guides_line_does_not_lose_its_header_without_a_word(
+    postfix: PrivatePostfix, plan: Plan
+) -> None:
+    """The line goes with its last user, and main.cf may refer to it as well as an entry of master.cf."""
+    run(plan, listeners(postfix.smtp))
+    add(postfix, "main.cf", "smtpd_upstream_proxy_protocol = $smtp_upstream_proxy_protocol\n")
+    before = postfix.file("main.cf").read_text()
+    with pytest.raises(PostfixError, match=rf"main\.cf line \d+, .*{postfix.plain}/inet inherits it too"):
+        plan(listeners(absent=(postfix.smtp,)))
+    assert postfix.file("main.cf").read_text() == before
+    run(plan, replace(listeners(absent=(postfix.smtp,)), parameters={"smtpd_upstream_proxy_protocol": None}))
+    assert states(postfix) == [220, 220, 220]
+    assert "upstream_proxy" not in postfix.file("main.cf").read_text()

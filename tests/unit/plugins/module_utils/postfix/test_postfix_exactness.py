@@ -168,11 +168,30 @@ def test_the_guard_stands_beside_balanced_braces(postfix: PrivatePostfix, task: 
     assert not postfix.relays("v1", PARTNER)
 
 
+@pytest.mark.parametrize("option", ["-osyslog_name=postfix/x", "{-o syslog_name=postfix/x}", "-v -vosyslog_name=x"])
+def test_an_override_that_postconf_misreads_is_not_lost(postfix: PrivatePostfix, task: Task, option: str) -> None:
+    """smtpd takes them all, and postconf shows ``-o sysl -o g_name`` or nothing: an edit would write that down."""
+    rewrite(postfix, "master.cf", "-     -  smtpd\n", f"-     -  smtpd -o smtpd_banner=x\n  {option}\n")
+    before = files(postfix)
+    with pytest.raises(PostfixError, match=rf"entry {postfix.listener} has an option that postconf misreads, -v?o"):
+        task.run(listener(postfix))
+    assert files(postfix) == before
+
+
+def test_an_override_by_hand_that_postconf_misreads_does_not_undo_the_guard(
+    postfix: PrivatePostfix, task: Task
+) -> None:
+    task.run(listener(postfix))
+    rewrite(postfix, "master.cf", "-o mynetworks=\n", "-o mynetworks=\n  -osmtpd_authorized_xclient_hosts=static:all\n")
+    with pytest.raises(PostfixError, match="misreads, -osmtpd_authorized_xclient_hosts: write it as -o name=value"):
+        task.plan(listener(postfix))
+
+
 def test_a_header_is_not_switched_off_by_the_guides_name_on_the_service(postfix: PrivatePostfix, task: Task) -> None:
     """There it means something else than in main.cf, and the service would not read what main.cf says."""
     rewrite(postfix, "master.cf", "-     -  smtpd\n", "-     -  smtpd\n  -o smtp_upstream_proxy_protocol=\n")
     before = files(postfix)
-    with pytest.raises(PostfixError, match="proxy_listener"):
+    with pytest.raises(PostfixError, match=r"master\.cf has -o smtp_upstream_proxy_protocol=\. Remove that override"):
         task.run(listener(postfix))
     assert files(postfix) == before
 
@@ -348,6 +367,18 @@ def test_a_configuration_that_can_not_be_read_is_named_and_not_blamed(postfix: P
     write(postfix, "master.cf", postfix.file("master.cf").read_text() + "half inet n\n")
     with pytest.raises(PostfixError, match=rf"{postfix.directory}/master\.cf.*It was so before this change"):
         task.run(parameters={"smtpd_helo_required": True})
+
+
+def test_a_service_that_answered_nobody_before_is_not_blamed_on_the_task(
+    postfix: PrivatePostfix, tmp_path: Path
+) -> None:
+    rewrite(postfix, "master.cf", "-     -  smtpd\n", "-     -  smtpd -o smtpd_banner\n")
+    postfix.command("reload")
+    before = files(postfix)
+    request = Request(listeners=(listener(postfix),))
+    with pytest.raises(PostfixError, match=rf"It was so before this change: {postfix.listener} did not answer"):
+        Transaction(prepare(postfix.directory, request, "reload", str(tmp_path)), 2).run()
+    assert files(postfix) == before
 
 
 def test_a_plan_is_always_a_change(postfix: PrivatePostfix, task: Task) -> None:

@@ -15,7 +15,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-
 from simulator.launcher import Running
 
 from .conftest import ROOT
@@ -37,6 +36,7 @@ if {name!r} == "installer":
 elif {name!r} == "postfix_info":
     result.update({{"installed": installed}}, **({{"version": {version!r}}} if installed else {{}}))
 elif not checking:
+    (directory / {name!r}).write_text(json.dumps(arguments))
     with open(directory / "changed", "a") as file:
         file.write({name!r} + "\\n")
 print(json.dumps({{**result, "plan": [], "postfix_version": {version!r}}}))
@@ -61,14 +61,24 @@ class NewHosts(Controller):
         path.write_text(STAND_IN.format(directory=str(self.directory), name=path.stem, version=version))
 
     def converge(self, **variables: Any) -> Run:
-        said = {"postfix_backend_install": True, "ansible_package_use": "installer", "ansible_become": False}
-        return self.run(
-            "mailops.ovh_iplb.smtp",
-            "-e",
-            json.dumps({**said, **variables}),
-            ANSIBLE_COLLECTIONS_PATH=str(self.directory / "collections"),
-            ANSIBLE_LIBRARY=str(self.directory / "library"),
-        )
+        return self.run("mailops.ovh_iplb.smtp", "-e", json.dumps(variables))
+
+    def run(self, playbook: str, *arguments: str, **environment: str) -> Run:
+        said = {
+            "postfix_backend_install": True,
+            "ansible_package_use": "ansible.legacy.installer",
+            "ansible_become": False,
+        }
+        places = {
+            "ANSIBLE_COLLECTIONS_PATH": str(self.directory / "collections"),
+            "ANSIBLE_LIBRARY": str(self.directory / "library"),
+        }
+        return super().run(playbook, "-e", json.dumps(said), *arguments, **places, **environment)
+
+    def given(self, module: str) -> dict[str, Any]:
+        """The arguments with which a module changed a host last."""
+        arguments: dict[str, Any] = json.loads((self.directory / module).read_text())
+        return arguments
 
     @property
     def changed(self) -> list[str]:
@@ -109,3 +119,15 @@ def test_a_postfix_that_bears_them_is_put_behind_the_load_balancer(simulator: Ru
     assert "dies of that" not in played.messages
     assert "postfix_config" in hosts.changed
     assert hosts.writes() != []
+
+
+def test_a_roll_out_judges_the_address_of_a_server_as_the_playbook_smtp_does(
+    simulator: Running, tmp_path: Path
+) -> None:
+    """The role in a play without the load balancer's role, whose defaults the playbook smtp knows throughout."""
+    simulator.reset()
+    hosts = NewHosts(simulator, tmp_path, "3.7.11")
+    played = hosts.play([{"name": "mailops.ovh_iplb.postfix_backend"}], "--limit", "b2")
+    assert played.status == 0, played.output
+    (listener,) = hosts.given("postfix_config")["proxy_listeners"]
+    assert listener["server_address"] == "192.0.2.12"

@@ -95,7 +95,7 @@ def _trusting(after: Settings, listener: Listener) -> dict[str, str]:
 
 
 def _parsed(value: str) -> Iterator[Network]:
-    """The networks of a list; tables and file names can not be judged here."""
+    """The networks of a list; tables can not be judged here."""
     for word in re.split(r"[,\s]+", value):
         try:
             yield ipaddress.ip_network(word.replace("[", "").replace("]", ""), strict=False)
@@ -190,7 +190,7 @@ def _neighbours(listener: Listener, around: Surroundings) -> Iterator[str]:
 
 
 def _pipelining(after: Settings, listener: Listener) -> Iterator[str]:
-    if after.value(listener.service, "smtpd_forbid_unauth_pipelining") == "no":
+    if after.value(listener.service, "smtpd_forbid_unauth_pipelining").lower() == "no":
         yield (
             "smtpd_forbid_unauth_pipelining = no: should this listener ever get a PROXY header that it does not "
             "expect, the session would go on one answer out of step. With yes it is refused at once"

@@ -159,6 +159,9 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         warnings=list(dict.fromkeys(warnings)),
     )
     if prepared.changed:
+        for name, text in target.items():
+            if text != current[name]:
+                host.refuse_fixed(instance.path(name))
         _try_out(prepared, copy, now is not None)
     return prepared
 

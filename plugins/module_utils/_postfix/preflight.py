@@ -15,7 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import PARAMETERS as GRANTS
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import other_grants, unknown_permits
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import (
+    address_permits,
+    other_grants,
+    unknown_permits,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard import (
     GuardError,
     Network,
@@ -24,6 +28,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard im
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import listener_services
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    PROXY_PARAMETERS,
     Listener,
     PostfixError,
     Settings,
@@ -83,6 +88,27 @@ def refuse_trusted_balancer(after: Settings, listener: Listener) -> None:
                     f"of the list, or accept it with {listener.option}.allow_address_permits (role: "
                     "postfix_backend_allow_address_permits)"
                 )
+
+
+def unjudged_trust(after: Settings, listener: Listener) -> Iterator[str]:
+    """What may hold the load balancer's addresses, and only a look-up tells, where every client has one of these."""
+    entry = after.entries.get(listener.service)
+    is_plain = listener.present and not listener.expects_header and not listener.allow_address_permits
+    if not is_plain or not listener.balancer_networks or entry is None or entry.command not in PROXY_PARAMETERS:
+        return
+    service = _serving(after, listener)[-1]
+    if service not in after.entries:
+        return
+    tables = [word for word in re.split(r"[,\s]+", after.value(service, "mynetworks")) if re.match(r"(\w+:)*/", word)]
+    permits = [word for word in address_permits(after, service) if not word.startswith("permit_inet_interfaces")]
+    found = [*(f"{word} in mynetworks" for word in tables), *permits, *unknown_permits(after, service)]
+    if found:
+        yield (
+            f"{listener.service} gets no PROXY header, so every client has an address of the load balancer "
+            f"({', '.join(listener.balancer_networks)}), and {'; '.join(found)} may let that relay. Make sure that "
+            f"none does, then accept it with {listener.option}.allow_address_permits (role: "
+            "postfix_backend_allow_address_permits)"
+        )
 
 
 def _trusting(after: Settings, listener: Listener) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -414,3 +415,39 @@ def test_tls_is_spoken_where_postfix_says_so_in_upper_case(postfix: PrivatePostf
     rewrite(postfix, "master.cf", "wrappermode=YES", "security_level=MAY")
     found = {endpoint.service: endpoint for endpoint in endpoints(task.plan(apply="none").before)}
     assert found[postfix.listener].starttls
+
+
+@pytest.mark.parametrize(("port", "why"), [("99999", "from 1 to 65535"), ("nosuchport", "no service name")])
+def test_a_port_that_no_host_has_is_told_and_not_blamed(
+    postfix: PrivatePostfix, task: Task, port: str, why: str
+) -> None:
+    write(postfix, "master.cf", postfix.file("master.cf").read_text() + f"{port} inet n - n - - smtpd\n")
+    with pytest.raises(PostfixError, match=rf"{port}/inet: .*{why}.*before this change"):
+        task.run(parameters={"smtpd_helo_required": True})
+    assert postfix.is_running()
+
+
+def test_a_new_service_on_no_port_is_refused(postfix: PrivatePostfix, task: Task) -> None:
+    with pytest.raises(PostfixError, match=r"99999/inet: .*Write another port"):
+        task.run(new_services={"99999/inet": {"command": "smtpd"}})
+    assert postfix.is_running()
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        (
+            "mynetworks = 127.0.0.0/8 [2001:db8::]/32 proxy:cidr:/etc/postfix/mine",
+            "proxy:cidr:/etc/postfix/mine in mynetworks",
+        ),
+        ("smtpd_relay_restrictions = check_client_access hash:/etc/mine, reject_unauth_destination", "hash:/etc/mine"),
+    ],
+)
+def test_a_table_that_may_relay_for_the_load_balancer_is_named(
+    postfix: PrivatePostfix, task: Task, line: str, names: str
+) -> None:
+    write(postfix, "main.cf", postfix.file("main.cf").read_text() + line + "\n")
+    balancer = Listener(postfix.listener, version=None, balancer_networks=("198.51.100.128/29",))
+    (warning,) = task.plan(balancer, apply="none").warnings
+    assert names in warning
+    assert task.plan(replace(balancer, allow_address_permits=True), apply="none").warnings == []

@@ -18,6 +18,7 @@ QUESTIONS: dict[str, t.Callable[..., t.Any]] = {
     "accepts_cutover": postfix_side.accepts_cutover,
     "absent": lambda declared: [asdict(service) for service in declared if not service.is_present],
     "confirmations": balancer_side.confirmations,
+    "deadly_checks": postfix_side.deadly_checks,
     "declaration": balancer_side.declaration,
     "drained": balancer_side.drained,
     "elsewhere": balancer_side.elsewhere,

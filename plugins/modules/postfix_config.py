@@ -157,7 +157,9 @@ options:
           - Accept C(permit_inet_interfaces) and C(check_client_access) before C(reject_unauth_destination) in the
             restrictions that decide who may relay, and O(proxy_listener.balancer_networks) in C(mynetworks). They grant
             by client address and are refused otherwise.
-          - With it, C(check_policy_service) there, which may do so too, is not warned of.
+          - With it, C(check_policy_service) there, which may do so too, is not warned of. Neither are, with
+            O(proxy_listener.proxy_protocol_version=none), tables of C(mynetworks) and client maps that may permit the
+            load balancer's own addresses, which every client has then.
         type: bool
         default: false
       allow_cutover:

@@ -84,12 +84,8 @@ def listener_name(service: Service) -> str:
     return str(service.listener_port or service.listener.rpartition("/")[0].rpartition(":")[2])
 
 
-def refusals(services: t.Sequence[Service], firewall: str, postfix_version: str) -> list[str]:
-    """Why a host must not be configured like this. ``postfix_version`` is empty where it is not known."""
-    return _trust_without_firewall(services, firewall) + _deadly_checks(services, postfix_version)
-
-
-def _trust_without_firewall(services: t.Sequence[Service], firewall: str) -> list[str]:
+def refusals(services: t.Sequence[Service], firewall: str) -> list[str]:
+    """Why a host must not be configured like this, whatever is installed there."""
     return [
         f"trusted_clients of {service.name} (postfix_backend_trusted_clients) lets "
         f"{', '.join(service.trusted_clients)} relay, and without a firewall everybody who reaches the port can claim "
@@ -116,7 +112,8 @@ def fragile(services: t.Sequence[Service]) -> list[Service]:
     ]
 
 
-def _deadly_checks(services: t.Sequence[Service], postfix_version: str) -> list[str]:
+def deadly_checks(services: t.Sequence[Service], postfix_version: str) -> list[str]:
+    """The checks that this Postfix would not bear. ``postfix_version`` is empty where it is not known."""
     if not postfix_version or is_safe_from_local(postfix_version):
         return []
     return [

@@ -12,15 +12,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import select
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.lines import parameters
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
@@ -167,6 +169,35 @@ def check_file(path: str) -> None:
         raise PostfixError(f"{path} is not a regular file: replace it by one")
 
 
+def refuse_fixed(path: str) -> None:
+    """Refuse to replace a file that nothing can take the place of, not even root."""
+    if os.path.ismount(path):
+        raise PostfixError(
+            f"{path} is a mount point, as of a container's volume, and no file can take its place: mount its directory "
+            "instead, or change the file where it comes from. Nothing was written"
+        )
+    if _is_immutable(path):
+        raise PostfixError(f"{path} is immutable: take that away with chattr -i -a {path}. Nothing was written")
+    if not os.access(os.path.dirname(path), os.W_OK):
+        raise PostfixError(
+            f"{os.path.dirname(path)} can not be written: run as root (become: true), on a file system that is not "
+            "mounted read-only. Nothing was written"
+        )
+
+
+_GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS
+_FIXED = 0x10 | 0x20  # FS_IMMUTABLE_FL and FS_APPEND_FL: ioctl_iflags(2)
+
+
+def _is_immutable(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            flags = fcntl.ioctl(file, _GET_FLAGS, bytes(8))
+    except OSError:
+        return False  # a file system without such flags
+    return bool(int.from_bytes(flags[:4], sys.byteorder) & _FIXED)
+
+
 def mode(path: str) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
@@ -273,7 +304,7 @@ def read_files(directory: str) -> dict[str, str]:
 def read_settings(directory: str) -> Settings:
     main = must("postconf", "-n", directory=directory)
     effective = run("postconf", "-x", *EFFECTIVE, directory=directory)
-    return parse_settings(
+    settings = parse_settings(
         main=main.out,
         master=must("postconf", "-M", directory=directory).out,
         overrides=must("postconf", "-P", directory=directory).out,
@@ -283,3 +314,26 @@ def read_settings(directory: str) -> Settings:
         directory=directory,
         unused=parameters(read_text(os.path.join(directory, MAIN))),
     )
+    return _with_listed_networks(settings)
+
+
+def _with_listed_networks(settings: Settings) -> Settings:
+    """A ``mynetworks`` may name files of networks, whose lines count as if they stood there: postconf(5)."""
+    effective = {name: _listed(value) if name == "mynetworks" else value for name, value in settings.effective.items()}
+    expanded = {
+        place: _listed(value) if place[1] == "mynetworks" else value for place, value in settings.expanded.items()
+    }
+    return replace(settings, effective=effective, expanded=expanded)
+
+
+def _listed(value: str, depth: int = 0) -> str:
+    """A list with what its files hold in place of their names; one that can not be read keeps its name."""
+    found = []
+    for word in re.split(r"[,\s]+", value):
+        try:
+            lines = read_text(word).splitlines() if word.startswith("/") and depth < 5 else None
+        except OSError:
+            lines = None
+        said = [line for line in lines or () if not line.lstrip().startswith("#")]
+        found.append(word if lines is None else _listed(" ".join(said), depth + 1))
+    return " ".join(word for word in found if word)

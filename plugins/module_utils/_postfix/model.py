@@ -348,8 +348,10 @@ def endpoints(settings: Settings, addresses: Mapping[str, str] | None = None) ->
 
 def _endpoint(settings: Settings, service: str, entry: Entry, address: str | None) -> Endpoint:
     listens, port = _address(service, settings)
-    implicit_tls = entry.command == "smtpd" and settings.value(service, "smtpd_tls_wrappermode") == "yes"
-    offers = entry.command == "smtpd" and settings.value(service, "smtpd_tls_security_level") in ("may", "encrypt")
+    # Postfix takes these words in any case.
+    implicit_tls = entry.command == "smtpd" and settings.value(service, "smtpd_tls_wrappermode").lower() == "yes"
+    level = settings.value(service, "smtpd_tls_security_level").lower()
+    offers = entry.command == "smtpd" and level in ("may", "encrypt")
     return Endpoint(
         service,
         address or listens,

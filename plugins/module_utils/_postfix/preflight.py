@@ -15,7 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import PARAMETERS as GRANTS
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import other_grants, unknown_permits
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.grants import (
+    address_permits,
+    other_grants,
+    unknown_permits,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard import (
     GuardError,
     Network,
@@ -24,6 +28,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard im
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import listener_services
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
+    PROXY_PARAMETERS,
     Listener,
     PostfixError,
     Settings,
@@ -85,6 +90,27 @@ def refuse_trusted_balancer(after: Settings, listener: Listener) -> None:
                 )
 
 
+def unjudged_trust(after: Settings, listener: Listener) -> Iterator[str]:
+    """What may hold the load balancer's addresses, and only a look-up tells, where every client has one of these."""
+    entry = after.entries.get(listener.service)
+    is_plain = listener.present and not listener.expects_header and not listener.allow_address_permits
+    if not is_plain or not listener.balancer_networks or entry is None or entry.command not in PROXY_PARAMETERS:
+        return
+    service = _serving(after, listener)[-1]
+    if service not in after.entries:
+        return
+    tables = [word for word in re.split(r"[,\s]+", after.value(service, "mynetworks")) if re.match(r"(\w+:)*/", word)]
+    permits = [word for word in address_permits(after, service) if not word.startswith("permit_inet_interfaces")]
+    found = [*(f"{word} in mynetworks" for word in tables), *permits, *unknown_permits(after, service)]
+    if found:
+        yield (
+            f"{listener.service} gets no PROXY header, so every client has an address of the load balancer "
+            f"({', '.join(listener.balancer_networks)}), and {'; '.join(found)} may let that relay. Make sure that "
+            f"none does, then accept it with {listener.option}.allow_address_permits (role: "
+            "postfix_backend_allow_address_permits)"
+        )
+
+
 def _trusting(after: Settings, listener: Listener) -> dict[str, str]:
     if not listener.expects_header:
         return {"mynetworks": after.value(listener.service, "mynetworks")}
@@ -95,7 +121,7 @@ def _trusting(after: Settings, listener: Listener) -> dict[str, str]:
 
 
 def _parsed(value: str) -> Iterator[Network]:
-    """The networks of a list; tables and file names can not be judged here."""
+    """The networks of a list; tables can not be judged here."""
     for word in re.split(r"[,\s]+", value):
         try:
             yield ipaddress.ip_network(word.replace("[", "").replace("]", ""), strict=False)
@@ -190,7 +216,7 @@ def _neighbours(listener: Listener, around: Surroundings) -> Iterator[str]:
 
 
 def _pipelining(after: Settings, listener: Listener) -> Iterator[str]:
-    if after.value(listener.service, "smtpd_forbid_unauth_pipelining") == "no":
+    if after.value(listener.service, "smtpd_forbid_unauth_pipelining").lower() == "no":
         yield (
             "smtpd_forbid_unauth_pipelining = no: should this listener ever get a PROXY header that it does not "
             "expect, the session would go on one answer out of step. With yes it is refused at once"

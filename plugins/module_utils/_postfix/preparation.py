@@ -159,6 +159,9 @@ def prepare(directory: str, request: Request, apply: str, copy: str, mode: int |
         warnings=list(dict.fromkeys(warnings)),
     )
     if prepared.changed:
+        for name, text in target.items():
+            if text != current[name]:
+                host.refuse_fixed(instance.path(name))
         _try_out(prepared, copy, now is not None)
     return prepared
 
@@ -199,6 +202,7 @@ def _judge(before: Settings, after: Settings, request: Request, main: str, names
     for listener in request.listeners:
         preflight.refuse_teaser(after, listener)
         preflight.refuse_trusted_balancer(after, listener)
+        said += preflight.unjudged_trust(after, listener)
     for listener in request.with_header:
         said += _preflight(before, after, listener, names)
     return said
@@ -232,6 +236,7 @@ def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
     """Let Postfix itself judge the edited copy, and tell what was wrong before from what the changes make wrong."""
     _check_directory(prepared, copy)
     _look_for_lost_addresses(prepared, running)
+    _look_for_lost_ports(prepared)
     for service, overrides in _to_try(prepared):
         _try_service(prepared, copy, service, overrides, running)
     known = {(endpoint.address, endpoint.port) for endpoint in endpoints(prepared.before)}
@@ -290,6 +295,18 @@ def _look_for_lost_addresses(prepared: Prepared, running: bool) -> None:
         if service.endswith("/inet") and _is_address(address) and not surroundings.is_own_address(address):
             problem = f"master.cf: no interface of this host has the address of {service}"
             _stood_before(prepared, problem, must_start)
+
+
+def _look_for_lost_ports(prepared: Prepared) -> None:
+    """What ``postfix check`` does not look at either, and what ends the master at a reload too."""
+    for endpoint in endpoints(prepared.after):
+        try:
+            trial.port_number(endpoint.port)
+        except PostfixError as error:
+            problem = f"master.cf: {endpoint.service}: {error}"
+            if endpoint.service not in prepared.before.entries:
+                raise PostfixError(f"{problem}. Write another port") from error
+            _stood_before(prepared, problem, must_start=prepared.apply != "none")
 
 
 def _is_address(text: str) -> bool:

@@ -55,9 +55,12 @@ def try_smtpd(settings: Settings, directory: str, overrides: Mapping[str, str], 
 
 def port_number(port: str) -> int:
     try:
-        return int(port) if port.isdigit() else socket.getservbyname(port, "tcp")
+        number = int(port) if port.isdigit() else socket.getservbyname(port, "tcp")
     except OSError as error:
         raise PostfixError(f"{port} is not a port number and no service name of /etc/services") from error
+    if not 0 < number < 65536:
+        raise PostfixError(f"{port} is not a port number: they go from 1 to 65535")
+    return number
 
 
 def is_port_taken(address: str, port: int) -> bool:

@@ -51,15 +51,15 @@ def test_without_a_firewall_of_the_hosts_own_every_port_is_released() -> None:
 
 def test_trust_needs_a_firewall() -> None:
     services = declare({**SMTP, "trusted_clients": ["192.0.2.200"]})
-    assert "trusted_clients of smtp" in postfix_side.refusals(services, "none", "")[0]
-    assert postfix_side.refusals(services, "nftables", "") == []
+    assert "trusted_clients of smtp" in postfix_side.refusals(services, "none")[0]
+    assert postfix_side.refusals(services, "nftables") == []
 
 
 @pytest.mark.parametrize("version", ["3.7.11", "3.10.0", "3.5.25"])
 def test_a_check_that_takes_smtpd_down_is_refused(version: str) -> None:
     services = declare({**SMTP, "proxy_protocol_version": "v2", "probe": {"type": "tcp"}})
     assert [item.name for item in postfix_side.fragile(services)] == ["smtp"]
-    assert "dies" in postfix_side.refusals(services, "nftables", version)[0]
+    assert "dies" in postfix_side.deadly_checks(services, version)[0]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_check_that_takes_smtpd_down_is_refused(version: str) -> None:
     ],
 )
 def test_a_check_that_harms_nothing_is_not_refused(entry: dict[str, Any], version: str) -> None:
-    assert postfix_side.refusals(declare({**SMTP, **entry}), "nftables", version) == []
+    assert postfix_side.deadly_checks(declare({**SMTP, **entry}), version) == []
 
 
 def test_a_listener_that_anybody_can_take_down_is_named() -> None:

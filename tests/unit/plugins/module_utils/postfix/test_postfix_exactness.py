@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     Listener,
     PostfixError,
     Request,
+    endpoints,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.preparation import Prepared, prepare
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.request import read_request
@@ -398,3 +400,85 @@ def test_an_entry_from_a_library_of_requests_is_checked_too(postfix: PrivatePost
     entry = Entry("2526/inet", private="n", command="smtpd", overrides={"syslog_name": "postfix/lb { x"})
     with pytest.raises(PostfixError, match="2526/inet/syslog_name has an unbalanced brace"):
         prepare(postfix.directory, Request(new_services={"2526/inet": entry}), "reload", str(tmp_path))
+
+
+# Files and words as hosts have them ----------------------------------------------------------------------------------
+
+
+def test_a_file_that_can_not_be_replaced_is_refused_in_check_mode_too(
+    postfix: PrivatePostfix, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.path.ismount", lambda path: path == str(postfix.file("main.cf")))
+    with pytest.raises(PostfixError, match=r"main\.cf is a mount point.*mount its directory"):
+        task.plan(parameters={"smtpd_helo_required": True})
+    assert not task.plan(apply="none").changed
+
+
+def test_an_immutable_file_is_refused_with_the_remedy(postfix: PrivatePostfix, task: Task) -> None:
+    path = str(postfix.file("main.cf"))
+    if subprocess.run(["chattr", "+i", path], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this file system has no attributes")
+    try:
+        with pytest.raises(PostfixError, match=r"immutable.*chattr -i"):
+            task.plan(parameters={"smtpd_helo_required": True})
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
+def test_no_mail_is_relayed_for_a_load_balancer_that_a_file_of_mynetworks_names(
+    postfix: PrivatePostfix, task: Task, tmp_path: Path
+) -> None:
+    networks = tmp_path / "networks"
+    networks.write_text("# the balancer, for its checks\n198.51.100.128/29,\n  203.0.113.9\n")
+    rewrite(postfix, "main.cf", f"mynetworks = {PARTNER}/32", f"mynetworks = 127.0.0.0/8 {networks}")
+    balancer = Listener(postfix.listener, version=None, balancer_networks=("198.51.100.128/29",))
+    with pytest.raises(PostfixError, match=r"198\.51\.100\.128/29.*could relay"):
+        task.plan(balancer)
+    with pytest.raises(PostfixError, match=r"relay by their address today \(198\.51\.100\.128/29, 203\.0\.113\.9\)"):
+        task.plan(Listener(postfix.listener))
+
+
+def test_tls_is_spoken_where_postfix_says_so_in_upper_case(postfix: PrivatePostfix, task: Task) -> None:
+    """A listener that was spoken to in clear would seem dead, and the change would fail."""
+    rewrite(postfix, "master.cf", "  smtpd\n", "  smtpd -o smtpd_tls_wrappermode=YES\n")
+    found = {endpoint.service: endpoint for endpoint in endpoints(task.plan(apply="none").before)}
+    assert found[postfix.listener].implicit_tls
+    rewrite(postfix, "master.cf", "wrappermode=YES", "security_level=MAY")
+    found = {endpoint.service: endpoint for endpoint in endpoints(task.plan(apply="none").before)}
+    assert found[postfix.listener].starttls
+
+
+@pytest.mark.parametrize(("port", "why"), [("99999", "from 1 to 65535"), ("nosuchport", "no service name")])
+def test_a_port_that_no_host_has_is_told_and_not_blamed(
+    postfix: PrivatePostfix, task: Task, port: str, why: str
+) -> None:
+    write(postfix, "master.cf", postfix.file("master.cf").read_text() + f"{port} inet n - n - - smtpd\n")
+    with pytest.raises(PostfixError, match=rf"{port}/inet: .*{why}.*before this change"):
+        task.run(parameters={"smtpd_helo_required": True})
+    assert postfix.is_running()
+
+
+def test_a_new_service_on_no_port_is_refused(postfix: PrivatePostfix, task: Task) -> None:
+    with pytest.raises(PostfixError, match=r"99999/inet: .*Write another port"):
+        task.run(new_services={"99999/inet": {"command": "smtpd"}})
+    assert postfix.is_running()
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        (
+            "mynetworks = 127.0.0.0/8 [2001:db8::]/32 proxy:cidr:/etc/postfix/mine",
+            "proxy:cidr:/etc/postfix/mine in mynetworks",
+        ),
+        ("smtpd_relay_restrictions = check_client_access hash:/etc/mine, reject_unauth_destination", "hash:/etc/mine"),
+    ],
+)
+def test_a_table_that_may_relay_for_the_load_balancer_is_named(
+    postfix: PrivatePostfix, task: Task, line: str, names: str
+) -> None:
+    write(postfix, "main.cf", postfix.file("main.cf").read_text() + line + "\n")
+    balancer = Listener(postfix.listener, version=None, balancer_networks=("198.51.100.128/29",))
+    (warning,) = task.plan(balancer, apply="none").warnings
+    assert names in warning
+    assert task.plan(replace(balancer, allow_address_permits=True), apply="none").warnings == []

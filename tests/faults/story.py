@@ -14,7 +14,8 @@ from simulator.state import GIVEN_CERTIFICATE
 from unit.plugins.modules.harness import CREDENTIALS, Service, Values
 
 ISSUED = Authority().issue("mail.example.com", days=60)
-RULE = {"field": "uri", "match": "startswith", "pattern": "/files/"}
+# A name that no entry gives would be left to whoever gives one.
+RULE = {"display_name": "path", "field": "uri", "match": "startswith", "pattern": "/files/"}
 WEB_FARMS = [{"display_name": name, "protocol": "http", "zone": "gra", "port": 80} for name in ("web", "files")]
 TLS = {"display_name": "tls", "protocol": "http", "zone": "gra", "port": "443", "ssl": True, "default_farm": "web"}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ systemctl restart postfix
 """
 
 
-def declared(*present: str, absent: tuple[str, ...] = (), **options: Any) -> dict[str, Any]:
+def declared(*present: str, absent: Sequence[str] = (), **options: Any) -> dict[str, Any]:
     entries = [
         {
             "name": name,

@@ -149,8 +149,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         every(lab, add_submissions)
         every(lab, serve_web)
         story = Story(lab, material(tmp_path_factory.mktemp("material")), [], [])
-        first = ((MAIL, story.material.issue("mail", MAIL, days=30)),)
-        first += ((WEBMAIL, story.material.issue("webmail", WEBMAIL, days=30)),)
+        names = {"mail": MAIL, "webmail": WEBMAIL}
+        first = [(name, story.material.issue(file, name, days=30)) for file, name in names.items()]
         for plays in (story.first, story.second):
             # Nothing can be made live while there is no frontend.
             plays.append(lab.play(story.playbook("upload.yml"), "-e", story.upload(*first, live=False)))

@@ -24,15 +24,20 @@ class Become(t.Protocol):
     name: str
     success: str
 
-    def expect_prompt(self) -> bool: ...
+    def expect_prompt(self) -> bool:
+        """Whether it asks for a password."""
 
-    def check_password_prompt(self, b_output: bytes) -> bool: ...
+    def check_password_prompt(self, b_output: bytes) -> bool:
+        """Whether it asks now."""
 
-    def check_success(self, b_output: bytes) -> bool: ...
+    def check_success(self, b_output: bytes) -> bool:
+        """Whether it has become the user."""
 
-    def check_incorrect_password(self, b_output: bytes) -> bool: ...
+    def check_incorrect_password(self, b_output: bytes) -> bool:
+        """Whether the password was wrong."""
 
-    def check_missing_password(self, b_output: bytes) -> bool: ...
+    def check_missing_password(self, b_output: bytes) -> bool:
+        """Whether it needs a password and can not ask for it."""
 
 
 class Dialogue:

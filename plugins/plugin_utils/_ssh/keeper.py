@@ -40,7 +40,8 @@ class Keeper(t.Protocol):
     def connect(self) -> socket.socket:
         """A connection to the session, for one request."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Nobody needs the session any more."""
 
 
 class OwnKeeper:

@@ -118,6 +118,7 @@ def test_without_a_firewall_the_operator_is_told(lab: Lab, tmp_path: Path) -> No
     assert all("the command LOCAL" in note for note in missing.values()), missing
 
 
+@pytest.mark.long
 def test_without_a_firewall_it_is_shown_and_recovers(lab: Lab, record_property: Record) -> None:
     """All services die on all hosts; mail waits, and none of it is lost."""
     require(apply(lab, SMTP, EXPOSED))
@@ -135,20 +136,3 @@ def test_without_a_firewall_it_is_shown_and_recovers(lab: Lab, record_property: 
     )
     assert not load["refused"]
     assert set(delivered(lab, "exposed")) == set(load["accepted"])
-
-
-def test_the_firewall_ends_an_attack_that_is_under_way(lab: Lab, record_property: Record) -> None:
-    require(apply(lab, SMTP, EXPOSED))
-    attack = Attack(lab)
-    try:
-        await_result(attack.has_taken_all_down, 60)
-        play = apply(lab, SMTP, ALL)
-        deaths = attack.deaths()
-        load = send_mail(lab, "saved")()
-    finally:
-        attack.stop()
-    require(play)
-    record_property(MEASURED, f"after the firewall came back: {said(load)}")
-    assert attack.deaths() == deaths
-    assert not load["abnormal"], load["abnormal"][:10]
-    assert delivered(lab, "saved") == Counter(load["accepted"])

@@ -17,7 +17,7 @@ from typing import Any
 
 from lab.attack import attack
 
-PAUSE = 0.05  # seconds
+PAUSE = 0.2  # seconds, for each conversation
 REFUSED = ["(ConnectionRefusedError)"]
 
 

@@ -171,7 +171,7 @@ def check_file(path: str) -> None:
 
 def refuse_fixed(path: str) -> None:
     """Refuse to replace a file that nothing can take the place of, not even root."""
-    if os.path.ismount(path):
+    if os.path.realpath(path) in _mount_points():
         raise PostfixError(
             f"{path} is a mount point, as of a container's volume, and no file can take its place: mount its directory "
             "instead, or change the file where it comes from. Nothing was written"
@@ -183,6 +183,15 @@ def refuse_fixed(path: str) -> None:
             f"{os.path.dirname(path)} can not be written: run as root (become: true), on a file system that is not "
             "mounted read-only. Nothing was written"
         )
+
+
+def _mount_points() -> set[str]:
+    """Of this process: proc_pid_mountinfo(5). On overlayfs the devices of a file and its directory differ anyway."""
+    try:
+        lines = read_text("/proc/self/mountinfo").splitlines()
+    except OSError:
+        return set()
+    return {re.sub(r"\\([0-7]{3})", lambda escaped: chr(int(escaped[1], 8)), line.split(" ")[4]) for line in lines}
 
 
 _GET_FLAGS = 0x80086601  # FS_IOC_GETFLAGS

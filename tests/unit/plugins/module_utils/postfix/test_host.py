@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.host import run
 
@@ -28,3 +32,28 @@ def test_a_daemon_that_keeps_the_terminal_is_not_waited_for() -> None:
 
 def test_a_program_that_does_not_end_is_given_up() -> None:
     assert run("sleep", "60", timeout=0.1, terminal=True).code is None
+
+
+# What a container or an image makes of a file, in a mount namespace of its own.
+REFUSE = f"import sys; from {run.__module__} import refuse_fixed; refuse_fixed(sys.argv[1])"
+BOUND = "touch $1/file && mount --bind $1/file $1/file && cd $1"
+LAYERED = """\
+for name in lower upper; do mkdir $1/$name && mount -t tmpfs tmpfs $1/$name || exit 77; done
+mkdir $1/upper/files $1/upper/work $1/all && touch $1/lower/file
+mount -t overlay overlay -o lowerdir=$1/lower,upperdir=$1/upper/files,workdir=$1/upper/work $1/all || exit 77
+cd $1/all"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize(("mounts", "refused"), [(BOUND, True), (LAYERED, False)])
+def test_a_file_that_is_mounted_is_told_from_one_of_a_layer(
+    mounts: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of a lower layer has another device than its directory, and can be replaced all the same."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    script = f'set -e; {mounts} || exit 77; exec "$2" -c "$3" "$PWD/file"'
+    done = run("unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path), sys.executable, REFUSE)
+    if done.code == 77:
+        pytest.skip("this machine mounts nothing")
+    assert ("is a mount point" in done.err) == refused, done.err
+    assert (done.code == 0) != refused

@@ -408,7 +408,7 @@ def test_an_entry_from_a_library_of_requests_is_checked_too(postfix: PrivatePost
 def test_a_file_that_can_not_be_replaced_is_refused_in_check_mode_too(
     postfix: PrivatePostfix, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.path.ismount", lambda path: path == str(postfix.file("main.cf")))
+    monkeypatch.setattr(host, "_mount_points", lambda: {str(postfix.file("main.cf"))})
     with pytest.raises(PostfixError, match=r"main\.cf is a mount point.*mount its directory"):
         task.plan(parameters={"smtpd_helo_required": True})
     assert not task.plan(apply="none").changed

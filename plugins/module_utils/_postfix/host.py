@@ -27,11 +27,13 @@ from dataclasses import dataclass, replace
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.lines import parameters
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     EFFECTIVE,
+    FILE_NAMES,
     MAIN,
     MASTER,
     PostfixError,
     Settings,
     parse_settings,
+    with_files,
 )
 
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin:/usr/local/bin"
@@ -323,26 +325,16 @@ def read_settings(directory: str) -> Settings:
         directory=directory,
         unused=parameters(read_text(os.path.join(directory, MAIN))),
     )
-    return _with_listed_networks(settings)
+    values = [settings.effective.get("mynetworks", "")]
+    values += [value for (_service, name), value in settings.expanded.items() if name == "mynetworks"]
+    return replace(settings, listed={path: text for value in values for path, text in _listed(value).items()})
 
 
-def _with_listed_networks(settings: Settings) -> Settings:
-    """A ``mynetworks`` may name files of networks, whose lines count as if they stood there: postconf(5)."""
-    effective = {name: _listed(value) if name == "mynetworks" else value for name, value in settings.effective.items()}
-    expanded = {
-        place: _listed(value) if place[1] == "mynetworks" else value for place, value in settings.expanded.items()
-    }
-    return replace(settings, effective=effective, expanded=expanded)
-
-
-def _listed(value: str, depth: int = 0) -> str:
-    """A list with what its files hold in place of their names; one that can not be read keeps its name."""
-    found = []
-    for word in re.split(r"[,\s]+", value):
-        try:
-            lines = read_text(word).splitlines() if word.startswith("/") and depth < 5 else None
-        except OSError:
-            lines = None
-        said = [line for line in lines or () if not line.lstrip().startswith("#")]
-        found.append(word if lines is None else _listed(" ".join(said), depth + 1))
-    return " ".join(word for word in found if word)
+def _listed(value: str, depth: int = 0) -> dict[str, str]:
+    """What the files of a list hold, by path, those in them included. What can not be read is left out."""
+    found = {}
+    for path in FILE_NAMES.findall(value) if depth < 5 else ():
+        with contextlib.suppress(OSError):
+            said = " ".join(line for line in read_text(path).splitlines() if not line.lstrip().startswith("#"))
+            found[path] = with_files(said, _listed(said, depth + 1))
+    return found

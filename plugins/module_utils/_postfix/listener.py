@@ -276,7 +276,7 @@ def _refuse_cut_off(
     before: Settings, listener: Listener, services: list[str], is_own_address: Callable[[str], bool]
 ) -> None:
     for service in services:
-        wide = wide_networks(before.value(service, "mynetworks"), is_own_address)
+        wide = wide_networks(before.networks(service), is_own_address)
         if wide:
             raise PostfixError(
                 f"{service} lets senders of mynetworks relay by their address today ({', '.join(wide)}); behind the "

@@ -72,6 +72,9 @@ EFFECTIVE = (
     "syslog_name",
 )
 # "postconf: warning: /etc/postfix/main.cf: unused parameter: some_name=some value"
+# The members of a list that are files of members.
+FILE_NAMES = re.compile(r"(?<![^,\s])/[^,\s]+")
+
 _UNUSED = re.compile(r"warning: .*/(?P<file>main\.cf|master\.cf): unused parameter: (?P<name>[^=\s]+)=(?P<value>.*)")
 # Postfix 3.7; a $name that nothing defines expands to nothing.
 _UNDEFINED = re.compile(r"warning: .*/(?:main\.cf|master\.cf): undefined parameter: (?P<name>\S+)")
@@ -122,10 +125,22 @@ class Settings:
     """Names that are referred to and that nothing defines."""
     duplicates: tuple[str, ...] = ()
     """Services that master.cf has more than once. Postfix uses the last entry; ``entries`` has that one."""
+    listed: Mapping[str, str] = field(default_factory=dict)
+    """What the files hold that ``mynetworks`` name, by path."""
 
     def value(self, service: str, parameter: str) -> str:
         """What the program behind a service sees: its override, or else main.cf or the default."""
         return self.expanded.get((service, parameter), self.effective.get(parameter, ""))
+
+    def networks(self, service: str = "") -> str:
+        """``mynetworks`` of a service, or of main.cf, with what its files hold."""
+        value = self.value(service, "mynetworks") if service else self.effective.get("mynetworks", "")
+        return with_files(value, self.listed)
+
+
+def with_files(value: str, files: Mapping[str, str]) -> str:
+    """A list with what its files hold in place of their names: their lines are members, says postconf(5)."""
+    return FILE_NAMES.sub(lambda path: files.get(path[0], path[0]), value)
 
 
 @dataclass(frozen=True)

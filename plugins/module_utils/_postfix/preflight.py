@@ -99,7 +99,7 @@ def unjudged_trust(after: Settings, listener: Listener) -> Iterator[str]:
     service = _serving(after, listener)[-1]
     if service not in after.entries:
         return
-    tables = [word for word in re.split(r"[,\s]+", after.value(service, "mynetworks")) if re.match(r"(\w+:)*/", word)]
+    tables = [word for word in re.split(r"[,\s]+", after.networks(service)) if re.match(r"(\w+:)*/", word)]
     permits = [word for word in address_permits(after, service) if not word.startswith("permit_inet_interfaces")]
     found = [*(f"{word} in mynetworks" for word in tables), *permits, *unknown_permits(after, service)]
     if found:
@@ -113,9 +113,9 @@ def unjudged_trust(after: Settings, listener: Listener) -> Iterator[str]:
 
 def _trusting(after: Settings, listener: Listener) -> dict[str, str]:
     if not listener.expects_header:
-        return {"mynetworks": after.value(listener.service, "mynetworks")}
+        return {"mynetworks": after.networks(listener.service)}
     return {
-        "mynetworks": after.effective.get("mynetworks", ""),
+        "mynetworks": after.networks(),
         f"{listener.option}.trusted_clients": ", ".join(listener.trusted_clients or ()),
     }
 

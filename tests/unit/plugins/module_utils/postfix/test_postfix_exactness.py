@@ -425,6 +425,10 @@ def test_an_immutable_file_is_refused_with_the_remedy(postfix: PrivatePostfix, t
         subprocess.run(["chattr", "-i", path], check=True)
 
 
+def test_a_guard_of_several_networks_comes_true(postfix: PrivatePostfix, task: Task) -> None:
+    assert task.plan(Listener(postfix.listener, trusted_clients=("192.0.2.201", "198.51.100.128/29"))).changed
+
+
 def test_no_mail_is_relayed_for_a_load_balancer_that_a_file_of_mynetworks_names(
     postfix: PrivatePostfix, task: Task, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ anything unexpected turns it off for the run, and ``verification`` compares it w
 from __future__ import annotations
 
 import typing as t
+from functools import partial
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError
@@ -73,7 +74,7 @@ class Lists:
         return sorted(answer, key=lambda item: item[resource.id_api])
 
     def _one_by_one(self, resource: Resource, paths: t.Sequence[str], query: Values | None) -> list[list[Values]]:
-        lists = self._api.map(lambda path: self._api.get_list(path, **(query or {})), paths)
+        lists = self._api.map(partial(self._api.get_list, **(query or {})), paths)
         items = [
             (place, f"{path}/{item}") for place, (path, ids) in enumerate(zip(paths, lists)) for item in sorted(ids)
         ]

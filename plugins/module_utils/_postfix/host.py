@@ -68,7 +68,8 @@ def run(
         environment["MAIL_CONFIG"] = directory
     screen = _Terminal() if terminal else None
     try:
-        done = subprocess.run(
+        # AnsibleModule.run_command gives a program no terminal, no descriptor to read from and no session of its own.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             command,
             env=environment,
             input=text.encode("utf-8", "surrogateescape") if stdin is None else None,

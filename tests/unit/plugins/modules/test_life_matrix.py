@@ -151,7 +151,7 @@ class Living:
         ]
         made = self.service.run("load_balancer", **STAGE, farms=farms, frontends=frontends)
         ids = [item["farm_id"] for item in made["farms"]] + [item["frontend_id"] for item in made["frontends"]]
-        self.references = dict(zip(("FARM", "OTHER FARM", "FRONTEND", "OTHER FRONTEND"), ids, strict=True))
+        self.references = dict(zip(("FARM", "OTHER FARM", "FRONTEND", "OTHER FRONTEND"), ids))
 
     def value(self, place: int) -> Any:
         value = self.life.values[place]

@@ -148,7 +148,7 @@ def declarations(draw: Any) -> Values:
             {"zone": "gra", "port": port, "default_farm": one_of("farm"), "default_ssl": one_of("certificate")},
             "http",
         )
-        for name, port in zip(NAMES, ("80", "443"), strict=True)
+        for name, port in zip(NAMES, ("80", "443"))
     ]
     routes = []
     for name in NAMES:

@@ -50,7 +50,7 @@ def lab() -> Iterator[Lab]:
         Lab.down("orders")
 
 
-@pytest.mark.parametrize(("come", "go"), zip(ORDERS, reversed(ORDERS), strict=True), ids="-".join)
+@pytest.mark.parametrize(("come", "go"), list(zip(ORDERS, reversed(ORDERS), strict=True)), ids="-".join)
 def test_services_come_and_go_one_by_one(
     lab: Lab, come: Sequence[str], go: Sequence[str], record_property: Callable[[str, object], None]
 ) -> None:

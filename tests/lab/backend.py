@@ -14,8 +14,9 @@ import platform
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,9 +50,16 @@ systemctl restart postfix
 """
 
 
-def require_lab() -> None:
+@contextmanager
+def fresh_lab(name: str = "", backends: int = 2) -> Iterator[Lab]:
+    """A lab of this name on which no playbook ran yet. It goes down again."""
     if platform.system() != "Linux" or os.geteuid() != 0:
         pytest.skip("the lab needs root on Linux: it boots hosts in network namespaces")
+    Lab.down(name)
+    try:
+        yield Lab.up("--backends", str(backends), name=name)
+    finally:
+        Lab.down(name)
 
 
 def every(lab: Lab, action: Callable[[Lab, str], None]) -> None:

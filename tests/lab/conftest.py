@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from .backend import fresh_lab
 from .driver import Lab, Play, await_result
 
 # Tests that run in parallel get a lab for each worker.
@@ -44,25 +44,15 @@ class Story:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    if platform.system() != "Linux" or os.geteuid() != 0:
-        pytest.skip("the lab needs root on Linux: it boots hosts in network namespaces")
-    Lab.down()
-    try:
-        yield Lab.up()
-    finally:
-        Lab.down()
+    with fresh_lab() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")
 def farm() -> Iterator[Lab]:
     """A lab of its own with four backends, on which no playbook ran yet."""
-    if platform.system() != "Linux" or os.geteuid() != 0:
-        pytest.skip("the lab needs root on Linux: it boots hosts in network namespaces")
-    Lab.down("f")
-    try:
-        yield Lab.up("--backends", "4", name="f")
-    finally:
-        Lab.down("f")
+    with fresh_lab("f", backends=4) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,11 @@ from .backend import (
     converse,
     describe,
     every,
+    fresh_lab,
     install,
     prepare,
     reboot,
     received_from,
-    require_lab,
 )
 from .conftest import CLIENTS, SMTP
 from .driver import SERVICE_ADDRESS, Lab, Play, await_result
@@ -56,10 +56,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    require_lab()
-    Lab.down("guard")
-    try:
-        lab = Lab.up("--backends", "2", name="guard")
+    with fresh_lab("guard") as lab:
         every(lab, prepare)
         lab.shell("backend2", POSTSCREEN)
         yield World(
@@ -71,8 +68,6 @@ def world() -> Iterator[World]:
             first=apply(lab, SMTP, BOTH),
             second=apply(lab, SMTP, BOTH),
         )
-    finally:
-        Lab.down("guard")
 
 
 POSTSCREEN = """

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .backend import JOURNAL, apply, describe, require_lab
+from .backend import JOURNAL, apply, describe, fresh_lab
 from .conftest import CLIENTS
 from .driver import Lab, await_result
 
@@ -85,12 +85,8 @@ done; systemctl daemon-reload""",
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    require_lab()
-    Lab.down("fail")
-    try:
-        yield Lab.up("--backends", "2", name="fail")
-    finally:
-        Lab.down("fail")
+    with fresh_lab("fail") as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from .backend import SMTPD, Order, converse, describe, install, prepare, require_lab
+from .backend import SMTPD, Order, converse, describe, fresh_lab, install, prepare
 from .conftest import CLIENTS
 from .driver import Lab
 from .forged import FORGED, MAIL, is_relayed, reply_to
@@ -83,16 +83,11 @@ LAYOUTS = {
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    require_lab()
-    Lab.down("layout")
-    try:
-        lab = Lab.up("--backends", "1", name="layout")
+    with fresh_lab("layout", backends=1) as lab:
         prepare(lab, SMTPD)
         install(lab, SMTPD)
         lab.shell(SMTPD, "cp -a /etc/postfix /root/start")
         yield lab
-    finally:
-        Lab.down("layout")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from .backend import Order, Tried, apply, every, insist, prepare, require_lab
+from .backend import Order, Tried, apply, every, fresh_lab, insist, prepare
 from .conftest import CLIENTS, MEASURED, SMTP
 from .driver import HERE, SERVICE_ADDRESS, Lab, await_result
 from .test_rollout import delivered
@@ -39,16 +39,11 @@ Record = Callable[[str, object], None]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    require_lab()
-    Lab.down("local")
-    try:
-        lab = Lab.up("--backends", "2", name="local")
+    with fresh_lab("local") as lab:
         every(lab, prepare)
         every(lab, add_submissions)
         require(apply(lab, SMTP, ALL))
         yield lab
-    finally:
-        Lab.down("local")
 
 
 class Attack:

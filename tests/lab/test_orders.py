@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .backend import apply, every, insist, prepare, require_lab
+from .backend import apply, every, fresh_lab, insist, prepare
 from .conftest import CLIENTS, MEASURED, SMTP
 from .driver import SERVICE_ADDRESS, Lab
 from .test_services import (
@@ -39,15 +39,10 @@ pytestmark = pytest.mark.long
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     """Hosts that no playbook met yet: each order starts and ends without a service."""
-    require_lab()
-    Lab.down("orders")
-    try:
-        lab = Lab.up("--backends", "2", name="orders")
+    with fresh_lab("orders") as lab:
         every(lab, prepare)
         every(lab, add_submissions)
         yield lab
-    finally:
-        Lab.down("orders")
 
 
 @pytest.mark.parametrize(("come", "go"), list(zip(ORDERS, reversed(ORDERS), strict=True)), ids="-".join)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from .backend import Order, Tried, apply, converse, every, insist, prepare, received_from, require_lab
+from .backend import Order, Tried, apply, converse, every, fresh_lab, insist, prepare, received_from
 from .conftest import CLIENTS, MEASURED, SMTP
 from .driver import SERVICE_ADDRESS, Lab, Play, await_result
 from .forged import is_relayed
@@ -73,18 +73,13 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story() -> Iterator[Story]:
-    require_lab()
-    Lab.down("three")
-    try:
-        lab = Lab.up("--backends", "2", name="three")
+    with fresh_lab("three") as lab:
         every(lab, prepare)
         every(lab, add_submissions)
         require(apply(lab, SMTP, COMMON))
         single, single_calls = counted(lab, COMMON)
         first = apply(lab, SMTP, ALL)
         yield Story(lab, single, single_calls, first, *counted(lab, ALL))
-    finally:
-        Lab.down("three")
 
 
 def counted(lab: Lab, variables: dict[str, Any]) -> tuple[Play, Counter[str]]:

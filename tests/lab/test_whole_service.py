@@ -20,7 +20,7 @@ import pytest
 
 from simulator.pki import Authority
 
-from .backend import apply, every, prepare, received_from, require_lab
+from .backend import apply, every, fresh_lab, prepare, received_from
 from .conftest import CLIENTS, MEASURED, SMTP
 from .driver import HERE, SERVICE_ADDRESS, Lab, Play, await_result
 from .test_rollout import under_load
@@ -141,10 +141,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    require_lab()
-    Lab.down("whole")
-    try:
-        lab = Lab.up("--backends", "2", name="whole")
+    with fresh_lab("whole") as lab:
         every(lab, prepare)
         every(lab, add_submissions)
         every(lab, serve_web)
@@ -157,8 +154,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             plays.append(lab.play(story.playbook("web.yml"), "-e", json.dumps({"farms": farms(lab)})))
             plays.append(apply(lab, SMTP, SERVICES))
         yield story
-    finally:
-        Lab.down("whole")
 
 
 def material(directory: Path) -> Material:

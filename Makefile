@@ -102,7 +102,7 @@ fuzz: dev ## Try EXAMPLES (2000) random changes of random Postfix files on a rea
 	MAILOPS_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -rs -s tests/unit/plugins/module_utils/postfix/test_postfix_properties.py
 
 .PHONY: faults
-faults: dev ## Cross every API call of a converge with every fault, kill runs, run two at once, fuzz answers (two hours)
+faults: dev ## Cross every API call of a converge with every fault, kill runs, run two at once, fuzz answers
 	$(BIN)/pytest -rs -n auto tests/faults
 
 .PHONY: bulk

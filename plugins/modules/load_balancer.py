@@ -527,6 +527,15 @@ options:
     elements: str
     choices: [tcp, http, udp]
     default: [tcp]
+  gather:
+    description:
+      - What to return in RV(existing), as it is before the run.
+      - In check mode nothing is asked of the API twice, so one task tells what is there and what would become of it,
+        for the calls of one.
+    type: list
+    elements: str
+    choices: [settings, nat_ip, pending_changes, quota, tasks, vrack_networks, certificates, farms, frontends, routes]
+    default: []
 extends_documentation_fragment:
   - mailops.ovh_iplb.attributes
   - mailops.ovh_iplb.connection
@@ -669,11 +678,18 @@ settings:
   returned: success, when not in check mode and the task has O(settings)
   type: dict
   sample: {display_name: mail, quota_alerts: {gra: 1000000000}}
+existing:
+  description: The service and the parts of it that O(gather) names, as M(mailops.ovh_iplb.load_balancer_info) returns
+    them.
+  returned: success, when O(gather) names any
+  type: dict
+  sample: {service: {service_name: loadbalancer-0123456789abcdef}, zones: [gra, rbx], pending_changes: {gra: 2}}
 """
 
 import typing as t
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired, desired_load_balancer
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import PARTS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.key_files import with_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.options import (
     Spec,
@@ -695,6 +711,7 @@ def argument_spec() -> Spec:
         "settings": {"type": "dict", "options": settings_options()},
         **{f"purge_{resource.plural}": _switch() for resource in RESOURCES if resource.purge and not resource.owned},
         "purge_protocols": {"type": "list", "elements": "str", "choices": list(PROTOCOLS), "default": ["tcp"]},
+        "gather": {"type": "list", "elements": "str", "choices": list(PARTS), "default": []},
         **refresh_options(),
     }
 

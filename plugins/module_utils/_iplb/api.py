@@ -122,11 +122,16 @@ class Api:
     """Calls below one API endpoint, over one kept connection pool."""
 
     _pace: Pace | None = None
+    _answers: dict[t.Any, t.Any] | None = None
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = _make_client(settings)
         self._pace = Pace(settings.calls_per_minute, settings.counted_by) if settings.calls_per_minute else None
+
+    def keep_answers(self) -> None:
+        """Ask nothing twice from now on: for a run that writes nothing, and so needs one look only."""
+        self._answers = {}
 
     @property
     def endpoint(self) -> str:
@@ -138,7 +143,8 @@ class Api:
         return self._pace.waited if self._pace else 0.0
 
     def get(self, path: str, **query: t.Any) -> t.Any:
-        return self._call("GET", _with_query(path, query))
+        path = _with_query(path, query)
+        return self._once(path, lambda: self._call("GET", path))
 
     def get_object(self, path: str, *needed: str) -> dict[str, t.Any]:
         """The answer, which has to be an object with these fields."""
@@ -197,9 +203,18 @@ class Api:
         self, path: str, headers: dict[str, str], query: dict[str, t.Any] | None = None
     ) -> tuple[t.Any, int | None]:
         """A list asked for with these headers, and how many elements the API says that it has, where it does."""
-        answer = self._request("GET", _with_query(path, query or {}), None, headers)
+        path = _with_query(path, query or {})
+        answer = self._once(("page", path), lambda: self._request("GET", path, None, headers))
         total = answer.headers.get("X-Pagination-Elements", "")
         return _json(answer, f"GET {path}"), int(total) if total.isdigit() else None
+
+    def _once(self, asked: t.Any, ask: t.Callable[[], t.Any]) -> t.Any:
+        """What is asked for, or the kept answer."""
+        if self._answers is None:
+            return ask()
+        if asked not in self._answers:
+            self._answers[asked] = ask()
+        return self._answers[asked]
 
     def put(self, path: str, body: dict[str, t.Any]) -> None:
         self._call("PUT", path, body)

@@ -23,6 +23,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.executor import Executor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.free_certificate import FreeCertificate
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import gather
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import (
     Change,
@@ -154,6 +155,16 @@ class _Run:
     def run(self) -> None:
         if self._options["wait_for_healthy"] and not (self._options["refresh"] and self._options["wait"]):
             raise InvalidInput("wait_for_healthy needs refresh: true and wait: true; health is that of the live state")
+        if self._module.check_mode:
+            self._api.keep_answers()
+        wanted = self._options.get("gather")
+        existing = gather(self._api, self._reader, wanted) if wanted else None
+        self._converge()
+        if existing:
+            # Not where it fails: the reason would be lost in all the objects that Ansible shows with it.
+            self._result["existing"] = existing
+
+    def _converge(self) -> None:
         turn = Turn(self._api.endpoint, self._options["service_name"])
         snapshot, plan = self._read_and_plan()
         if self._module.check_mode or not plan.operations:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -161,6 +162,26 @@ def ratios(cells: dict[tuple[int, int], dict[str, Cost]]) -> dict[str, float]:
     return result
 
 
+def line(numbers: list[int], values: list[float]) -> str:
+    """Cells of a table: the straight line through these values, by least squares, and how well it fits."""
+    fit = statistics.linear_regression(numbers, values)
+    certainty = statistics.correlation(numbers, values) ** 2 if len(set(values)) > 1 else 1.0
+    return f"{fit.intercept:.1f} + {fit.slope:.3f} n | {certainty:.4f}"
+
+
+def fits(cells: dict[tuple[int, int], dict[str, Cost]]) -> Iterator[str]:
+    """Rows of a table: what each run costs by the number of farms, where three sizes or more were measured."""
+    for latency in sorted({latency for _number, latency in cells}):
+        found = {number: costs for (number, other), costs in cells.items() if other == latency}
+        for name in found[min(found)]:
+            numbers = [number for number, costs in found.items() if name in costs]
+            if name == EMPTY or len(numbers) < 3:
+                continue
+            calls = line(numbers, [found[number][name].calls for number in numbers])
+            seconds = line(numbers, [found[number][name].seconds for number in numbers])
+            yield f"| {name} | {latency} ms | {calls} | {seconds} |"
+
+
 def page(cells: dict[tuple[int, int], dict[str, Cost]], load: str) -> str:
     lines = [
         "# Performance",
@@ -180,6 +201,14 @@ def page(cells: dict[tuple[int, int], dict[str, Cost]], load: str) -> str:
                 f"| {number} | {latency} ms | {name} | {one.seconds:.1f} | {one.calls} | {fewest_calls(number)} | "
                 f"{one.memory} MB |"
             )
+    lines += [
+        "",
+        "Straight lines through all sizes by least squares, where n is the number of farms:",
+        "",
+        "| Run | Latency | Calls | R² | Seconds | R² |",
+        "| --- | ---: | --- | ---: | --- | ---: |",
+        *fits(cells),
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -27,6 +27,10 @@ class InvalidInput(IplbError):
     """What the user wrote can not be carried out; nothing was written."""
 
 
+class ForeignChanges(InvalidInput):
+    """Changes of others wait, and the task is not to publish them."""
+
+
 class RefreshFailed(IplbError):
     """The written configuration did not go live."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import InvalidInput
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ForeignChanges, InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.rules import (
     cleartext_logins,
@@ -45,7 +45,7 @@ class Preflight:
         """:raises InvalidInput: for the first rule that the plan breaks."""
         if foreign and self._options["refresh"] and self._options["foreign_changes"] == "refuse":
             waiting = ", ".join(f"{zone} ({number})" for zone, number in foreign.items())
-            raise InvalidInput(
+            raise ForeignChanges(
                 f"foreign_changes: changes that this run did not make are waiting in zone {waiting}, and refreshing "
                 "would publish them. Look at them in the control panel, then publish them with "
                 f"mailops.ovh_iplb.refresh (zones: [{', '.join(foreign)}]), or set foreign_changes: apply",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import math
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import OVH_IMPORT_ERROR, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks import check_zone
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import clean, find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
+    ApiError,
     InvalidInput,
     IplbError,
     NotHealthy,
@@ -45,7 +46,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service imp
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.turn import Turn
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed, may_be_stale
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 ANOTHER_PYTHON = (
@@ -89,8 +90,13 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         if module.params["wait"] and not module.check_mode:
             Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
         return
-    reader.add_what_is_deployed(snapshot)
-    check_deployable(make_plan(Desired(), snapshot), snapshot)
+    try:
+        _require_deployable(reader, snapshot)
+    except (InvalidInput, ApiError) as error:
+        if not (reader.lists.used and may_be_stale(error)):
+            raise
+        reader.lists.distrust()
+        _require_deployable(reader, reader.snapshot(Scope()))
     if module.check_mode:
         return
     refresher = Refresher(api, reader, module.params["wait_timeout"])
@@ -98,6 +104,11 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         refresher.refresh(pending, snapshot.zones, module.params["wait"])
     finally:
         result["tasks"] = refresher.tasks
+
+
+def _require_deployable(reader: Reader, snapshot: Snapshot) -> None:
+    reader.add_what_is_deployed(snapshot)
+    check_deployable(make_plan(Desired(), snapshot), snapshot)
 
 
 def _asked_zones(zones: list[str] | None, snapshot: Snapshot) -> set[str]:
@@ -139,6 +150,16 @@ def fail(module: NullAwareModule, error: IplbError, result: Values) -> None:
     module.fail_json(msg=error.message, **{**error.details, **result})
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """What a run is about to do. ``foreign`` are the changes of others that wait in the zones that it concerns."""
+
+    snapshot: Snapshot
+    plan: Plan
+    foreign: dict[str, int]
+    zones: set[str]
+
+
 class _Run:
     def __init__(self, module: NullAwareModule, desired: Desired, result: Values) -> None:
         self._module = module
@@ -166,46 +187,51 @@ class _Run:
 
     def _converge(self) -> None:
         turn = Turn(self._api.endpoint, self._options["service_name"])
-        snapshot, plan = self._read_and_plan()
-        if self._module.check_mode or not plan.operations:
-            self._go_on(snapshot, plan)
+        ready = self._prepare()
+        if self._module.check_mode or not ready.plan.operations:
+            self._go_on(ready)
             return
         with contextlib.ExitStack() as stack:
             if stack.enter_context(turn.taken(self._options["wait_timeout"])):
-                snapshot, plan = self._read_and_plan()
-            self._go_on(snapshot, plan, stack.close)
+                ready = self._prepare()
+            self._go_on(ready, stack.close)
 
-    def _go_on(self, snapshot: Snapshot, plan: Plan, end_turn: t.Callable[[], None] = lambda: None) -> None:
-        for notice in plan.notices:
+    def _go_on(self, ready: _Ready, end_turn: t.Callable[[], None] = lambda: None) -> None:
+        for notice in ready.plan.notices:
             self._module.warn(notice)
+        if self._module.check_mode:
+            return
+        self._describe(ready)
+        self._carry_out(ready.plan, ready.snapshot, ready.zones, end_turn)
+
+    def _prepare(self) -> _Ready:
+        """What is there, and what to do about it, held against the rules. Where what bulk reads said is not confirmed,
+        or may be all that breaks a rule, everything is read again singly."""
+        try:
+            snapshot, plan = self._read_and_plan()
+            if not self._reader.lists.used or is_confirmed(plan, snapshot, self._reader):
+                return self._judge(snapshot, plan)
+            self._module.warn("bulk answers of the API were not up to date: everything was read singly instead")
+        except (InvalidInput, ApiError) as error:
+            if not (self._reader.lists.used and may_be_stale(error)):
+                raise
+        self._reader.lists.distrust()
+        return self._judge(*self._read_and_plan())
+
+    def _read_and_plan(self) -> tuple[Snapshot, Plan]:
+        snapshot = self._reader.snapshot(self._scope())
+        return snapshot, self._plan(snapshot)
+
+    def _judge(self, snapshot: Snapshot, plan: Plan) -> _Ready:
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
-        zones = self._zones_to_refresh(plan, foreign)
+        ready = _Ready(snapshot, plan, foreign, self._zones_to_refresh(plan, foreign))
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
         self._result["service"].update(service_name=snapshot.service_name, zones=snapshot.zones)
         if self._module.check_mode:
             # Before the checks: what differs is worth knowing also where the run would refuse to correct it.
-            self._describe(plan, foreign, zones)
-            self._preflight.check(plan, snapshot, foreign, zones)
-            return
-        self._preflight.check(plan, snapshot, foreign, zones)
-        self._describe(plan, foreign, zones)
-        self._carry_out(plan, snapshot, zones, end_turn)
-
-    def _read_and_plan(self) -> tuple[Snapshot, Plan]:
-        """What is there and what to do about it. What bulk reads said is proved, or everything is read again singly."""
-        try:
-            snapshot = self._reader.snapshot(self._scope())
-            plan = self._plan(snapshot)
-            if not self._reader.lists.used or is_confirmed(plan, snapshot, self._reader):
-                return snapshot, plan
-            self._module.warn("bulk answers of the API were not up to date: everything was read singly instead")
-        except InvalidInput:
-            # What does not exist may be missing from a stale list only.
-            if not self._reader.lists.used:
-                raise
-        self._reader.lists.distrust()
-        snapshot = self._reader.snapshot(self._scope())
-        return snapshot, self._plan(snapshot)
+            self._describe(ready)
+        self._preflight.check(plan, snapshot, foreign, ready.zones)
+        return ready
 
     def _plan(self, snapshot: Snapshot) -> Plan:
         plan = make_plan(self._desired, snapshot)
@@ -235,7 +261,8 @@ class _Run:
         own = plan.aside.zones if plan.aside else ()
         return {zone for operation in plan.operations for zone in operation.zones} | {*own, *foreign}
 
-    def _describe(self, plan: Plan, foreign: dict[str, int], zones: set[str]) -> None:
+    def _describe(self, ready: _Ready) -> None:
+        plan, foreign, zones = ready.plan, ready.foreign, ready.zones
         self._result.update(
             changed=bool(plan.aside or plan.operations or zones),
             plan=reports(plan),

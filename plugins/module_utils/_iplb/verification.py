@@ -13,6 +13,11 @@ from __future__ import annotations
 import random
 import typing as t
 
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
+    ApiError,
+    ForeignChanges,
+    InvalidInput,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import BY_KIND
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, Snapshot
@@ -34,6 +39,13 @@ def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     rest = [item for item in every if (item.resource.kind, *item.identity) in about - touched]
     due += _sample(rest)
     return _lists_are_whole(plan.absences, snapshot, reader) and _are_as_read(due, reader)
+
+
+def may_be_stale(error: Exception) -> bool:
+    """Whether a stale list may be all that is behind it: what is missing from one, or is gone although one names it."""
+    if isinstance(error, ApiError):
+        return error.status == 404
+    return isinstance(error, InvalidInput) and not isinstance(error, ForeignChanges)
 
 
 def _spoken_of(plan: Plan) -> set[tuple[str, str, int | None]]:

@@ -182,3 +182,25 @@ def test_the_last_healthy_server_is_not_drained_on_an_old_word(service: Service)
     service.run("server", **drain, check=True)
     service.simulator.admin("PUT", "health", {**health, "192.0.2.12": "DOWN"})
     assert "would leave the farm without a server that is healthy" in service.fail("server", **drain)
+
+
+def test_a_rule_is_not_broken_by_a_list_that_is_old(service: Service) -> None:
+    """No frontend in a list of before, and one of another farm's: both are said of what is there now."""
+    service.simulator.switch(**STALE)
+    service.run("load_balancer_info", gather=["farms", "frontends"])
+    service.run("load_balancer", **TASK, refresh=False)
+    assert service.run("refresh", check=True)["refreshed_zones"] == ["gra"]
+    assert service.run("farm", **FARM, balance="source")["refreshed_zones"] == ["gra"]
+
+
+def test_what_an_old_list_names_may_be_gone(deployed: Service) -> None:
+    deployed.run("farm", display_name="other", zone="gra", port=25)
+    deployed.simulator.switch(**STALE)
+    deployed.run("load_balancer_info", gather=["farms"])
+    (gone,) = [farm for farm in deployed.staged("tcp/farm") if farm["displayName"] == "other"]
+    deployed.api("DELETE", f"tcp/farm/{gone['farmId']}")
+    told = deployed.run("load_balancer_info", gather=["farms"])
+    assert [farm["display_name"] for farm in told["farms"]] == ["smtp"]
+    both: Values = {"farms": [*TASK["farms"], {"display_name": "other", "state": "absent"}]}
+    assert not deployed.run("load_balancer", **both, refresh=False)["plan"]
+    assert not deployed.run("load_balancer", **TASK, purge_farms=True, refresh=False)["plan"]

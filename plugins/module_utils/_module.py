@@ -15,6 +15,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+try:
+    from ansible.module_utils.secrets import register_secrets
+except ImportError:  # before ansible-core 2.22
+    register_secrets = None
+
 Spec = dict[str, dict[str, t.Any]]
 
 
@@ -26,6 +31,14 @@ class NullAwareModule(AnsibleModule):
         self._raw: dict[str, t.Any] = {}
         super().__init__(**kwargs)
         self.written: dict[str, t.Any] = only_written(self._raw, self.params, self.argument_spec)
+
+    def hide(self, secrets: t.Iterable[str]) -> None:
+        """Have these shown nowhere. Up to ansible-core 2.21 the module itself hides them, from 2.22 on its caller does,
+        to which they have to be made known."""
+        known = set(secrets)
+        self.no_log_values.update(known)
+        if register_secrets:
+            register_secrets(known)
 
     def _load_params(self) -> None:
         super()._load_params()

@@ -19,7 +19,7 @@ import pytest
 from .backend import SMTPD, Order, converse, describe, fresh_lab, install, prepare
 from .conftest import CLIENTS
 from .driver import Lab
-from .forged import FORGED, MAIL, is_relayed, reply_to
+from .forged import FORGED, is_relayed, reply_to
 
 
 @dataclass(frozen=True)
@@ -164,4 +164,5 @@ def test_a_header_that_main_cf_asks_for_everywhere_loses_no_mail(host: Lab) -> N
     assert listen(host, "smtp/inet", state="off") == {"warnings": [], "apply": "restart"}
     answers = attack(host)
     assert relayed(answers) == {}
-    assert reply_to(answers["no header, speaks"], MAIL.index(MAIL[2])) == "454"
+    # Who speaks before the greeting is refused for that by Postfix 3.9 and later.
+    assert reply_to(answers["no header, waits"], 3) == "454"

@@ -64,7 +64,7 @@ def run(module: NullAwareModule, desired_from: t.Callable[[Values], Desired]) ->
     try:
         desired = desired_from(module.written)
         # As they are sent: Ansible knows them as they were written, or not at all where they come from a file.
-        module.no_log_values.update(desired.secrets())
+        module.hide(desired.secrets())
         _Run(module, desired, result).run()
     except IplbError as error:
         fail(module, error, result)
@@ -141,7 +141,7 @@ def connect(module: NullAwareModule) -> tuple[Api, Reader]:
         )
     settings = find_settings(module.params)
     # Credentials from the environment or ovh.conf must not be shown either.
-    module.no_log_values.update(value for name, value in settings.credentials.items() if name != "client_id")
+    module.hide(value for name, value in settings.credentials.items() if name != "client_id")
     api = Api(settings)
     return api, Reader(api, service_name, settings.bulk_reads)
 

@@ -21,6 +21,11 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb import refr
 from simulator.launcher import Running
 from unit.plugins.modules.arguments import module_arguments
 
+try:
+    from ansible.module_utils.secrets import mask_secrets
+except ImportError:  # before ansible-core 2.22
+    mask_secrets = str
+
 Values = dict[str, Any]
 
 MODULES = "ansible_collections.mailops.ovh_iplb.plugins.modules"
@@ -77,8 +82,11 @@ class Service:
         output = io.StringIO()
         with module_arguments(arguments), contextlib.redirect_stdout(output), contextlib.suppress(SystemExit):
             entry.main()
-        self.output = output.getvalue()
-        result: Values = json.loads(self.output)
+        result: Values = json.loads(output.getvalue())
+        # From ansible-core 2.22 on a module tells what is secret, and Ansible hides it.
+        result.pop("_ansible_new_secrets", None)
+        result = _masked(result)
+        self.output = json.dumps(result)
         return result
 
     # What others do
@@ -120,3 +128,11 @@ class Service:
 
     def fault(self, **fault: Any) -> None:
         self.simulator.admin("POST", "faults", fault)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return mask_secrets(value) if isinstance(value, str) else value

@@ -142,8 +142,14 @@ lab-test: dev ## Run the end-to-end tests in the lab (as root), those of safety 
 	done; exit $$failed
 
 .PHONY: lab-long
-lab-long: dev packages ## Run the long end-to-end tests: every port under load, services added and removed, both connections
-	@$(LAB_IMAGE); $(BIN)/pytest -rs --durations=10 -m long tests/lab
+lab-long: dev packages ## Run the long end-to-end tests: every order of services, both connections, all ports on each of RELEASES
+	@failed=0; $(LAB_IMAGE) || failed=1; \
+	$(BIN)/pytest -rs --durations=10 -m long tests/lab || failed=1; \
+	for release in $(RELEASES); do \
+	  echo "----- $$release"; export MAILOPS_LAB_RELEASE=$$release; \
+	  $(LAB_IMAGE) || failed=1; \
+	  $(BIN)/pytest -rs --durations=10 tests/lab/test_services.py tests/lab/test_layouts.py || failed=1; \
+	done; exit $$failed
 
 .PHONY: build
 build: dev ## Build the collection's artifact in build/

@@ -80,8 +80,12 @@ class FreeCertificate:
         return {CERTIFICATE.plural: [{CERTIFICATE.id_option: found.id, **found.values, **found.facts}]}
 
     def _good_one(self) -> Observed | None:
-        """The one for just these names that is good for longest; one of this name first."""
-        good = [item for item in self._reader.objects(CERTIFICATE, CERTIFICATE.protocols) if self._is_good(item)]
+        """The one for just these names that is good for longest; one of this name first.
+
+        Read singly: one that an old list has not yet would be ordered again.
+        """
+        there = self._reader.objects(CERTIFICATE, CERTIFICATE.protocols, singly=True)
+        good = [item for item in there if self._is_good(item)]
         named = [item for item in good if item.name == self._wanted.display_name]
         return max(named or good, key=lambda item: (expiry_of(item), item.id), default=None)
 

@@ -42,9 +42,11 @@ class Lists:
         """Read everything singly from now on."""
         self.bulk = self.used = False
 
-    def read(self, resource: Resource, paths: t.Sequence[str], query: Values | None = None) -> list[list[Values]]:
+    def read(
+        self, resource: Resource, paths: t.Sequence[str], query: Values | None = None, singly: bool = False
+    ) -> list[list[Values]]:
         """The objects of each list, by ascending id."""
-        if self.bulk:
+        if self.bulk and not singly:
             # The first one alone: where it is refused, the others need not be asked.
             answers = [self._whole(resource, path, query) for path in paths[:1]]
             if self.bulk:
@@ -54,9 +56,9 @@ class Lists:
                 return [answer or [] for answer in answers]
         return self._one_by_one(resource, paths, query)
 
-    def ids(self, paths: t.Sequence[str]) -> list[list[int]]:
-        """The plain lists, unfiltered: what is there and what is not."""
-        return [sorted(answer) for answer in self._api.map(self._api.get_list, paths)]
+    def ids(self, asked: t.Sequence[tuple[str, Values]]) -> list[list[int]]:
+        """The plain lists at these paths and with these filters: what is there and what is not."""
+        return [sorted(answer) for answer in self._api.map(lambda one: self._api.get_list(one[0], **one[1]), asked)]
 
     def _whole(self, resource: Resource, path: str, query: Values | None) -> list[Values] | None:
         """The objects of a list, or None, with bulk reads turned off, when the answer is not what it has to be."""

@@ -124,7 +124,8 @@ class End:
 
 
 class Absence(t.NamedTuple):
-    """A list on whose silence a plan is built: what it does not hold is made, or is not there to be deleted.
+    """A list on whose silence a plan is built: what it does not hold is made, or is not there to be deleted, or is no
+    twin of what is changed, which the task could mean as well.
 
     ``parent_id`` is 0 for what has no parent.
     """

@@ -170,6 +170,7 @@ class _Planner:
             going |= {child.id for child in existing} - named
         if going:
             self._note_absence(resource, end.protocol, end.id)
+            self._note_twins(end.ref)
         for child in existing:
             if child.id in going:
                 self._delete(child, end.key, end.values, end.zones, end.ref)
@@ -219,8 +220,8 @@ class _Planner:
         if parent:
             siblings = self._snapshot.children(resource, wanted.protocol, parent.id)
         known = frozenset(item.id for item in siblings if item.protocol == wanted.protocol)
-        if not parent or parent.id:
-            self._note_absence(resource, wanted.protocol, parent.id if parent else None)
+        self._note_absence(resource, wanted.protocol, parent.id if parent else None)
+        self._note_named(end, values)
         self._in.append(
             Operation(
                 "create",
@@ -248,6 +249,9 @@ class _Planner:
 
     def _update(self, found: Observed, before: End, after: End, changes: Values) -> None:
         check_zones(after, changes, self._ends)
+        if found.resource.parent or self._is_read(found.resource.kind, found.protocol):
+            self._note_absence(found.resource, found.protocol, found.parent_id)
+        self._note_named(after, changes)
         old = {name: found.values.get(name) for name in changes}
         for reference in found.resource.references:
             if before.references[reference.field] and held(reference, old):
@@ -318,6 +322,21 @@ class _Planner:
     def _note_absence(self, resource: Resource, protocol: str, parent_id: int | None = None) -> None:
         if parent_id or not resource.parent:
             self._absences.add(Absence(resource.kind, protocol, parent_id or 0))
+
+    def _note_named(self, end: End, changes: Values) -> None:
+        """Of what a name leads to there must be one only: of the parent, and of what the changes refer to."""
+        references = end.resource.references
+        led_to = [end.references[item.field] for item in references if (item.within or item.field) in changes]
+        for ref in (end.parent, *led_to):
+            self._note_twins(ref)
+
+    def _note_twins(self, ref: Ref | None) -> None:
+        if ref and ref.id and self._is_read(ref.kind, ref.protocol):
+            self._absences.add(Absence(ref.kind, ref.protocol, 0))
+
+    def _is_read(self, kind: str, protocol: str) -> bool:
+        """Whether every object of it was read, rather than those with the ids that the task names."""
+        return (kind, protocol) in self._snapshot.read
 
     # Going
 

@@ -72,7 +72,7 @@ class Snapshot:
     pending: dict[str, int] = field(default_factory=dict)
     objects: dict[str, list[Observed]] = field(default_factory=dict)
     read: set[tuple[str, str]] = field(default_factory=set)
-    filtered: set[tuple[str, str, int | None]] = field(default_factory=set)
+    filtered: dict[tuple[str, str, int | None], Values] = field(default_factory=dict)
 
     def of(self, resource: Resource) -> list[Observed]:
         return self.objects.setdefault(resource.kind, [])
@@ -146,10 +146,11 @@ class Reader:
         parents = [item for item in snapshot.of(resource) if scope.wants_children_of(item)]
         if child and parents:
             owners = [item.identity for item in parents]
-            found = self.read(child, owners, {"address": scope.address}) if scope.address else []
+            query = {"address": scope.address}
+            found = self.read(child, owners, query) if scope.address else []
             # A filtered list that is empty proves nothing.
             if found:
-                snapshot.filtered.update((child.kind, *owner) for owner in owners)
+                snapshot.filtered.update(((child.kind, *owner), query) for owner in owners)
             snapshot.of(child).extend(found or self.children(child, owners))
 
     def add_what_is_deployed(self, snapshot: Snapshot) -> None:
@@ -208,9 +209,9 @@ class Reader:
     def path(self, resource: Resource, protocol: str, parent_id: int | None = None) -> str:
         return f"{self.root}/{resource.path.format(protocol=protocol, parent=parent_id)}"
 
-    def objects(self, resource: Resource, protocols: t.Iterable[str]) -> list[Observed]:
+    def objects(self, resource: Resource, protocols: t.Iterable[str], singly: bool = False) -> list[Observed]:
         """All objects of these protocols, of a kind without parent."""
-        return self.read(resource, [(protocol, None) for protocol in sorted(protocols)])
+        return self.read(resource, [(protocol, None) for protocol in sorted(protocols)], singly=singly)
 
     def children(self, resource: Resource, parents: t.Iterable[tuple[str, int]]) -> list[Observed]:
         """The children of these parents (protocol, id)."""
@@ -220,9 +221,14 @@ class Reader:
         """Servers of these farms (protocol, id), with their health."""
         return self.children(SERVER, farms)
 
-    def ids(self, owners: t.Sequence[tuple[Resource, str, int | None]]) -> list[list[int]]:
-        """The plain lists of these kinds, protocols and parents."""
-        return self.lists.ids([self.path(*owner) for owner in owners])
+    def ids(
+        self,
+        owners: t.Sequence[tuple[Resource, str, int | None]],
+        filtered: t.Mapping[tuple[str, str, int | None], Values] | None = None,
+    ) -> list[list[int]]:
+        """The plain lists of these kinds, protocols and parents, with the filters that some are to have."""
+        filters = [(filtered or {}).get((owner[0].kind, *owner[1:]), {}) for owner in owners]
+        return self.lists.ids([(self.path(*owner), query) for owner, query in zip(owners, filters)])
 
     def singly(self, items: t.Sequence[Observed]) -> list[Values | None]:
         """These objects, each read by itself; None for what is gone."""
@@ -240,10 +246,14 @@ class Reader:
         snapshot.objects[resource.kind] = [*others, *now.values()]
 
     def read(
-        self, resource: Resource, owners: t.Sequence[tuple[str, int | None]], query: Values | None = None
+        self,
+        resource: Resource,
+        owners: t.Sequence[tuple[str, int | None]],
+        query: Values | None = None,
+        singly: bool = False,
     ) -> list[Observed]:
         """The objects of the lists of these owners: protocol, and id of the parent if there is one."""
-        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners], query)
+        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners], query, singly)
         return [
             observed(resource, protocol, answer, parent_id)
             for (protocol, parent_id), objects in zip(owners, answers)

@@ -204,3 +204,42 @@ def test_what_an_old_list_names_may_be_gone(deployed: Service) -> None:
     both: Values = {"farms": [*TASK["farms"], {"display_name": "other", "state": "absent"}]}
     assert not deployed.run("load_balancer", **both, refresh=False)["plan"]
     assert not deployed.run("load_balancer", **TASK, purge_farms=True, refresh=False)["plan"]
+
+
+@pytest.fixture
+def twins(service: Service) -> Service:
+    """Two farms of one name and two servers of one address, of which a bulk list tells the first alone."""
+    service.run("load_balancer", **TASK)
+    body = {"displayName": "smtp", "zone": "gra", "port": 25}
+    service.api("POST", "tcp/farm", body)
+    service.api("POST", f"tcp/farm/{service.staged('tcp/farm')[0]['farmId']}/server", {**TWIN, "port": 2525})
+    service.simulator.switch(bulk_lists="cut", bulk_cut=1)
+    service.forget()
+    return service
+
+
+TWIN = {"address": "192.0.2.11", "status": "active"}
+NAMED_BY_TWO: dict[str, tuple[str, Values]] = {
+    "the farm itself": ("farm", {**FARM, "balance": "source"}),
+    "the farm of a server": ("server", {"farm": "smtp", "address": "192.0.2.99", "status": "active"}),
+    "the farm of a frontend": (
+        "frontend",
+        {"display_name": "other", "zone": "gra", "port": "587", "default_farm": "smtp"},
+    ),
+    "the farm whose servers go": ("load_balancer", {"farms": [{**FARM, "servers": []}], "purge_servers": True}),
+}
+
+
+@pytest.mark.parametrize("named", NAMED_BY_TWO)
+def test_no_twin_that_a_list_leaves_out_is_passed_over(twins: Service, named: str) -> None:
+    module, task = NAMED_BY_TWO[named]
+    assert "smtp" in twins.fail(module, **task)
+    assert twins.writes() == []
+
+
+@pytest.mark.parametrize("weight", [None, 7])
+def test_no_server_of_the_same_address_is_passed_over(twins: Service, weight: int | None) -> None:
+    farm = min(farm["farmId"] for farm in twins.staged("tcp/farm"))
+    options = {"farm_id": farm, **TWIN, **({"weight": weight} if weight else {})}
+    assert "say which with port or server_id" in twins.fail("server", **options)
+    assert twins.writes() == []

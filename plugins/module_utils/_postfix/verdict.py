@@ -8,6 +8,8 @@ collection.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,6 +35,7 @@ def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> N
     _refuse_undefined(after, request)
     _refuse_misplaced(after, request)
     _refuse_protocol(after, request)
+    _refuse_bare_ipv6(request)
     for listener in request.with_header:
         _refuse_unguarded(after, listener)
 
@@ -111,6 +114,38 @@ def _refuse_protocol(after: Settings, request: Request) -> None:
                 f"{own or general or parameter}: {service} can not start with {value!r}; write haproxy, or an empty "
                 "text for no PROXY header"
             )
+
+
+# The lists of addresses that smtpd asks for a client.
+_ADDRESS_LISTS = (
+    "mynetworks",
+    "authorized_verp_clients",
+    "debug_peer_list",
+    "smtpd_authorized_verp_clients",
+    "smtpd_authorized_xclient_hosts",
+    "smtpd_authorized_xforward_hosts",
+    "smtpd_client_event_limit_exceptions",
+    "smtpd_forbid_bare_newline_exclusions",
+    "smtpd_sasl_exceptions_networks",
+)
+
+
+def _refuse_bare_ipv6(request: Request) -> None:
+    """Without brackets an IPv6 address is a table of an unknown type, at which smtpd stumbles with each client."""
+    for setting in _requested(request):
+        for word in re.split(r"[,\s]+", setting.value) if setting.name in _ADDRESS_LISTS else ():
+            address, slash, length = word.lstrip("!").partition("/")
+            if _is_ipv6(address):
+                raise PostfixError(
+                    f"{setting.option}: Postfix takes {word} for the name of a table; write [{address}]{slash}{length}"
+                )
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def _refuse_unguarded(after: Settings, listener: Listener) -> None:

@@ -429,6 +429,15 @@ def test_a_guard_of_several_networks_comes_true(postfix: PrivatePostfix, task: T
     assert task.plan(Listener(postfix.listener, trusted_clients=("192.0.2.201", "198.51.100.128/29"))).changed
 
 
+def test_a_trusted_ipv6_network_does_not_defer_all_mail(postfix: PrivatePostfix, task: Task) -> None:
+    trusting = Listener(postfix.listener, trusted_clients=("2001:db8::/32", PARTNER))
+    task.run(trusting)
+    assert postfix.relays("v1", PARTNER)
+    answers = postfix.relay("v1", "192.0.2.1").replies
+    assert [reply.code for reply in answers if reply.command == "RCPT"] == [454]
+    assert not task.plan(trusting).changed
+
+
 def test_no_mail_is_relayed_for_a_load_balancer_that_a_file_of_mynetworks_names(
     postfix: PrivatePostfix, task: Task, tmp_path: Path
 ) -> None:

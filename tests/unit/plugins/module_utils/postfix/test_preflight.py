@@ -262,6 +262,22 @@ def test_overrides_that_stood_there_before_come_back() -> None:
     assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
 
 
+@pytest.mark.parametrize(("mine", "comes_back"), [("haproxy", None), ("", "")])
+def test_a_header_that_was_on_by_hand_before_does_not_keep_a_service_from_leaving(
+    mine: str, comes_back: str | None
+) -> None:
+    """It would expect headers that nobody sends any more, and no line of the file would be to blame for it."""
+    proxy = "smtpd_upstream_proxy_protocol"
+    before = on(Entry("smtp/inet", command="smtpd", overrides={proxy: mine, "mynetworks": "10.0.0.0/8"}))
+    listener = Listener(trusted_clients=())
+    kept = replaced_overrides(before, Request(listeners=(listener,)), {})
+    values = with_listeners(before, Request(listeners=(listener,)), bool).services["smtp/inet"]
+    now = on(Entry("smtp/inet", command="smtpd", overrides={name: text or "" for name, text in values.items()}))
+    for way in (replace(listener, present=False), replace(listener, version=None)):
+        back = with_listeners(now, Request(listeners=(way,)), bool, kept).services["smtp/inet"]
+        assert back == {**dict.fromkeys(values), proxy: comes_back, "mynetworks": "10.0.0.0/8"}
+
+
 LIMIT = "smtpd_client_event_limit_exceptions"
 
 

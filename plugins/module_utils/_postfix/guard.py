@@ -136,8 +136,8 @@ def read_networks(option: str, texts: Iterable[str]) -> Networks:
     joined = join_networks(networks)
     if any(network.prefixlen == 0 for network in joined):
         raise GuardError(
-            f"{option}: {', '.join(map(str, networks))} are together everybody, and would guard nothing; write the load "
-            "balancer's networks"
+            f"{option}: {', '.join(map(str, networks))} are together everybody, and would guard nothing; write the "
+            "load balancer's networks"
         )
     return joined
 

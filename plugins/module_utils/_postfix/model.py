@@ -377,6 +377,11 @@ def _endpoint(settings: Settings, service: str, entry: Entry, address: str | Non
     )
 
 
+def places(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Address and port of every inet service, whatever it runs: the master opens them all."""
+    return {service: _address(service, settings) for service in settings.entries if service.endswith("/inet")}
+
+
 def _address(service: str, settings: Settings) -> tuple[str, str]:
     name = service.rsplit("/", 1)[0]
     host, colon, port = name.rpartition(":")

@@ -206,7 +206,7 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
     except ValueError:
         refuse("port", f"must be a port, a range a-b, or a comma list of those, not {port!r}")
     known_port = listener_port(listener)
-    server_port = values.get("server_port") or known_port
+    server_port = known_port if values.get("server_port") in (None, "") else values["server_port"]
     if server_port is None:
         refuse(
             "listener", f"{listener} names no port known here: write its number, as in 10025/inet, or set server_port"

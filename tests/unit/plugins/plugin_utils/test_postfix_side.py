@@ -103,3 +103,12 @@ def test_sessions_are_looked_for_on_the_ports_of_all_services() -> None:
     assert postfix_side.session_filter(services, host, ["198.51.100.128/29", "198.51.100.136/29"]) == (
         "( sport = :25 or sport = :465 or sport = :587 ) and ( dst 198.51.100.128/29 or dst 198.51.100.136/29 )"
     )
+
+
+def test_sessions_behind_a_nat_are_looked_for_on_the_port_of_the_listener() -> None:
+    """The host's sockets have that one, and a host that seems to have none is taken for drained."""
+    services = read_services({"server_port": 2525})
+    host = servers(services, "192.0.2.11", {})
+    assert postfix_side.session_filter(services, host, ["198.51.100.128/29"]) == (
+        "( sport = :25 or sport = :2525 ) and ( dst 198.51.100.128/29 )"
+    )

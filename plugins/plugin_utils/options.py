@@ -60,7 +60,6 @@ def convert(name: str, spec: Spec, value: t.Any) -> t.Any:
 
     :raises OptionError: when it can not be that.
     """
-    kind = spec["type"]
     if value is None:
         return _null(name, spec)
     if isinstance(value, str) and value.strip().lower() in NULLS:

@@ -293,12 +293,12 @@ def _duplicates(master: str) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if names.count(name) > 1}))
 
 
-def words(text: str) -> list[str]:
+def words(text: str, separators: str = " \t\r\n") -> list[str]:
     """Split at blanks, except within braces, as master(5) and postconf do."""
     found: list[str] = []
     word, depth = "", 0
     for character in text:
-        if character in " \t\r\n" and depth == 0:
+        if character in separators and depth == 0:
             found += [word] if word else []
             word = ""
             continue

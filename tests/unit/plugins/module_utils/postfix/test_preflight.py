@@ -151,6 +151,29 @@ def test_a_port_of_its_own_is_like_port_25_and_leaves_it_alone() -> None:
     assert request.services == {}
 
 
+@pytest.mark.parametrize("port_25", ["25/inet", "192.0.2.11:smtp/inet", "[2001:db8::11]:25/inet"])
+def test_mail_does_not_pass_the_filters_by_where_port_25_is_written_otherwise(port_25: str) -> None:
+    inside = [Entry(name, command="smtpd", overrides={"receive_override_options": "no_milters"}) for name in LOCAL]
+    entry = Entry(port_25, "n", chroot="y", command="smtpd", overrides={"content_filter": "amavis:[127.0.0.1]:10024"})
+    before = on(*inside, entry)
+    own = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False).new_services["10025/inet"]
+    assert own is not None
+    assert (own.chroot, own.overrides["content_filter"]) == ("y", "amavis:[127.0.0.1]:10024")
+    assert "receive_override_options" not in own.overrides
+
+
+LOCAL = ("127.0.0.1:smtp/inet", "localhost:25/inet", "[::1]:25/inet", "10026/inet")
+
+
+def test_behind_postscreen_under_another_name_a_port_of_its_own_is_like_the_smtpd_there() -> None:
+    screen = Entry("25/inet", command="postscreen", overrides={"smtpd_service_name": "inner"})
+    inner = Entry("inner/pass", chroot="y", command="smtpd", overrides={"content_filter": "scan"})
+    before = replace(on(screen, inner), expanded={("25/inet", "smtpd_service_name"): "inner"})
+    entry = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False).new_services["10025/inet"]
+    assert entry is not None
+    assert (entry.chroot, entry.overrides["content_filter"]) == ("y", "scan")
+
+
 def test_behind_postscreen_a_port_of_its_own_is_like_the_smtpd_there() -> None:
     before = Settings(
         entries={

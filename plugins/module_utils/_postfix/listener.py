@@ -79,6 +79,7 @@ def _with_listener(
             "and postscreen understand the PROXY protocol"
         )
     services = listener_services(_as_asked(before, request), entry, listener)
+    _refuse_removal(request, listener, services)
     _refuse_version(before.effective.get("mail_version", ""), listener)
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
@@ -96,6 +97,7 @@ def _without_listener(
     """Take back what the listener got: its share of an entry that goes on serving, or all of one that came for it."""
     if listener.present:
         request = with_own_entry(before, request, listener)
+        _refuse_removal(request, listener, [listener.service])
     elif _came_for(before, request, listener, replaced):
         return as_whole_entry(request, listener.service, None)
     share = _share(before, request, listener)
@@ -183,6 +185,15 @@ def _share(before: Settings, request: Request, listener: Listener) -> dict[str, 
     asked = _as_asked(before, request)
     services = listener_services(asked, asked.entries[listener.service], listener)
     return {name: values for name, values in services.items() if name not in shared - {listener.service}}
+
+
+def _refuse_removal(request: Request, listener: Listener, services: Iterable[str]) -> None:
+    for name in services:
+        if name in request.new_services and request.new_services[name] is None:
+            raise PostfixError(
+                f"new_services.{name}: null removes the entry, and {listener.option} is to serve there. Leave one of "
+                f"the two out, or write {listener.option}.state: absent"
+            )
 
 
 def _refuse_version(mail_version: str, listener: Listener) -> None:

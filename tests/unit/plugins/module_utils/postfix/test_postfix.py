@@ -294,6 +294,21 @@ def test_a_new_service_can_be_the_listener() -> None:
         ),
         (settings(smtpd()), Request(parameters=dict.fromkeys(GUIDE, ""), listeners=(Listener(),)), "contradicts"),
         (
+            settings(smtpd()),
+            Request(new_services={"smtp/inet": None}, listeners=(Listener(),)),
+            "new_services.smtp/inet: null removes .*proxy_listener.state: absent",
+        ),
+        (
+            settings(smtpd()),
+            Request(new_services={"smtp/inet": None}, listeners=(Listener(version=None),)),
+            "new_services.smtp/inet: null removes",
+        ),
+        (
+            settings(*POSTSCREEN),
+            Request(new_services={"smtpd/pass": None}, listeners=(Listener(),)),
+            "new_services.smtpd/pass: null removes",
+        ),
+        (
             settings(smtpd(), effective={"mail_version": "3.4.13"}),
             Request(listeners=(Listener(version="v2"),)),
             "3.4.13.*v2.*3.5",

@@ -317,7 +317,8 @@ def _frontend(values: t.Mapping[str, t.Any], port: str, frontend_options: Values
 def checks_the_listener(service: Service) -> bool:
     """Whether the probe speaks to the listener itself, with the header and the TLS that the servers get."""
     probe: Values = service.farm.get("probe") or {}
-    return bool(probe) and probe.get("port") in (None, service.server_port)
+    # A text stands for a port too.
+    return bool(probe) and str(probe.get("port") or service.server_port) == str(service.server_port)
 
 
 def _checks_without_tls(service: Service) -> bool:

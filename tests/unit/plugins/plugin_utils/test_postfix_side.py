@@ -56,8 +56,9 @@ def test_trust_needs_a_firewall() -> None:
 
 
 @pytest.mark.parametrize("version", ["3.7.11", "3.10.0", "3.5.25"])
-def test_a_check_that_takes_smtpd_down_is_refused(version: str) -> None:
-    services = declare({**SMTP, "proxy_protocol_version": "v2", "probe": {"type": "tcp"}})
+@pytest.mark.parametrize("port", [{}, {"port": None}, {"port": 25}, {"port": "25"}])
+def test_a_check_that_takes_smtpd_down_is_refused(version: str, port: dict[str, Any]) -> None:
+    services = declare({**SMTP, "proxy_protocol_version": "v2", "probe": {"type": "tcp", **port}})
     assert [item.name for item in postfix_side.fragile(services)] == ["smtp"]
     assert "dies" in postfix_side.deadly_checks(services, version)[0]
 

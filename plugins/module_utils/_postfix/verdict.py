@@ -35,7 +35,7 @@ def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> N
     _refuse_undefined(after, request)
     _refuse_misplaced(after, request)
     _refuse_protocol(after, request)
-    _refuse_bare_ipv6(request)
+    _refuse_misread_networks(request)
     for listener in request.with_header:
         _refuse_unguarded(after, listener)
 
@@ -120,7 +120,6 @@ def _refuse_protocol(after: Settings, request: Request) -> None:
 _ADDRESS_LISTS = (
     "mynetworks",
     "authorized_verp_clients",
-    "debug_peer_list",
     "smtpd_authorized_verp_clients",
     "smtpd_authorized_xclient_hosts",
     "smtpd_authorized_xforward_hosts",
@@ -130,22 +129,41 @@ _ADDRESS_LISTS = (
 )
 
 
-def _refuse_bare_ipv6(request: Request) -> None:
-    """Without brackets an IPv6 address is a table of an unknown type, at which smtpd stumbles with each client."""
+_NETWORK = re.compile(r"\[?([\d.]+|[\da-f]*:[\da-f.]*:[\da-f:.]*)\]?(?:/([^\]]+))?\]?", re.IGNORECASE)
+
+
+def _refuse_misread_networks(request: Request) -> None:
+    """smtpd answers 451 to every recipient where it stumbles over one, and no trial and no proof goes so far."""
     for setting in _requested(request):
         for word in re.split(r"[,\s]+", setting.value) if setting.name in _ADDRESS_LISTS else ():
-            address, slash, length = word.lstrip("!").partition("/")
-            if _is_ipv6(address):
+            correction = _correction(word.lstrip("!"))
+            if correction:
                 raise PostfixError(
-                    f"{setting.option}: Postfix takes {word} for the name of a table; write [{address}]{slash}{length}"
+                    f"{setting.option}: Postfix can not read {word} as a network, and would defer all mail; write "
+                    f"{correction}"
                 )
 
 
-def _is_ipv6(text: str) -> bool:
+def _correction(word: str) -> str | None:
+    """What to write instead; None for what Postfix can read, and for what is no network, such as a name or a table.
+
+    Bits after the prefix are an error, and an IPv6 address without brackets is a table of an unknown type: postconf(5).
+    """
+    found = _NETWORK.fullmatch(word)
+    if found is None:
+        return None
+    address, length = found.groups()
+    shown = f"[{address}]" if ":" in address else address
+    if length is None:
+        return shown if ":" in address and word != shown else None
     try:
-        return bool(ipaddress.IPv6Address(text))
+        network = ipaddress.ip_network(f"{address}/{length}", strict=False)
     except ValueError:
-        return False
+        return "an address and the length of its prefix, such as 192.0.2.0/24"
+    if length.isdigit() and ipaddress.ip_address(address) == network.network_address:
+        return f"{shown}/{length}" if ":" in address and word != f"{shown}/{length}" else None
+    first = str(network.network_address)
+    return f"{f'[{first}]' if ':' in first else first}/{network.prefixlen}"
 
 
 def _refuse_unguarded(after: Settings, listener: Listener) -> None:

@@ -471,8 +471,29 @@ def test_what_postfix_would_not_read_or_not_survive_is_refused(after: Settings, 
         refuse_unsound(after, request_, ["smtpd_upstream_proxy_protocol", "relayhost"])
 
 
-def test_tables_and_networks_in_brackets_are_not_taken_for_bare_addresses() -> None:
-    networks = "127.0.0.0/8, [::1]/128 ![2001:db8::1] cidr:/etc/postfix/x, hash:c /etc/networks"
+@pytest.mark.parametrize(
+    ("network", "correction"),
+    [
+        ("2001:db8::/32", r"\[2001:db8::\]/32"),
+        ("[2001:db8::/32]", r"\[2001:db8::\]/32"),
+        ("2001:db8::1", r"\[2001:db8::1\]"),
+        ("[2001:db8::1]/32", r"\[2001:db8::\]/32"),
+        ("192.0.2.1/24", "192.0.2.0/24"),
+        ("!192.0.2.1/24", "192.0.2.0/24"),
+        ("192.0.2.0/255.255.255.0", "192.0.2.0/24"),
+        ("192.0.2.0/33", "an address and the length of its prefix, such as 192.0.2.0/24"),
+        ("10/8", "an address and the length of its prefix, such as 192.0.2.0/24"),
+    ],
+)
+def test_a_network_that_postfix_can_not_read_does_not_defer_all_mail(network: str, correction: str) -> None:
+    with pytest.raises(PostfixError, match=f"parameters.mynetworks: .*write {correction}$"):
+        refuse_unsound(settings(), Request(parameters={"mynetworks": f"127.0.0.0/8, {network}"}), [])
+
+
+def test_tables_and_networks_that_postfix_can_read_are_not_refused() -> None:
+    networks = (
+        "127.0.0.0/8, [::1]/128 ![2001:db8::1] [192.0.2.0]/24 192.0.2.1 localhost cidr:/etc/postfix/x, hash:c /etc/n"
+    )
     refuse_unsound(settings(), Request(parameters={"mynetworks": networks, "smtp_bind_address6": "2001:db8::1"}), [])
 
 

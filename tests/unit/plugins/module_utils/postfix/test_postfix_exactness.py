@@ -430,6 +430,14 @@ def test_a_guard_of_several_networks_comes_true(postfix: PrivatePostfix, task: T
     assert task.plan(Listener(postfix.listener, trusted_clients=("192.0.2.201", "198.51.100.128/29"))).changed
 
 
+@pytest.mark.parametrize("network", ["192.0.2.1/24", "2001:db8::/32", "10/8"])
+def test_what_is_refused_of_mynetworks_is_what_postfix_can_not_read(postfix: PrivatePostfix, network: str) -> None:
+    rewrite(postfix, "main.cf", f"mynetworks = {PARTNER}/32", f"mynetworks = {network}")
+    postfix.command("reload")
+    answers = postfix.relay("none", "192.0.2.1").replies
+    assert [reply.code for reply in answers if reply.command == "RCPT"] == [451]
+
+
 def test_a_trusted_ipv6_network_does_not_defer_all_mail(postfix: PrivatePostfix, task: Task) -> None:
     trusting = Listener(postfix.listener, trusted_clients=("2001:db8::/32", PARTNER))
     task.run(trusting)

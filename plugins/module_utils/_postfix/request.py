@@ -207,7 +207,7 @@ def _check_trusted(listener: Listener) -> None:
             network = ipaddress.ip_network(client.replace("[", "").replace("]", ""))
         except ValueError as error:
             raise PostfixError(f"{option}: {error}; write addresses or networks") from error
-        if any(network.overlaps(loopback) for loopback in _LOOPBACKS):  # type: ignore[arg-type]
+        if any(network.overlaps(loopback) for loopback in _LOOPBACKS):
             raise PostfixError(
                 f"{option}: {client} would let everybody who can reach the port relay mail, for any client can claim "
                 "such an address in a PROXY header; name the senders' own addresses"

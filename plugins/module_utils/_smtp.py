@@ -198,7 +198,7 @@ def _deliver(talk: Talk, session: _Session, transcript: Transcript) -> None:
     mail = _mail(talk, talk.message)
     transcript.message_id = mail["Message-ID"]
     try:
-        transcript.accepted = say("DATA", session.data(mail.as_bytes()))
+        transcript.accepted = say("DATA", session.data(mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))))
     except smtplib.SMTPDataError as error:
         say("DATA", (error.smtp_code, _bytes(error.smtp_error)))
 

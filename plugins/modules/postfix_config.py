@@ -102,7 +102,8 @@ options:
         description:
           - Whether the load balancer speaks to the service. V(absent) takes back what V(present) set, and removes the
             service where it came with it, as a port like that of port 25 or in O(new_services). An entry that
-            C(master.cf) had before stays and serves as before.
+            C(master.cf) had before stays and serves as before, but for a header that it expected then, which does not
+            come back.
           - It is an error where the service would go on expecting a header then, because C(main.cf) or a hand-made
             override says so. Other services that inherit such a line of C(main.cf) are named in a warning.
         type: str

@@ -62,7 +62,8 @@ version:
   type: str
   sample: 3.7.11
 listeners:
-  description: The services of C(master.cf) that expect a PROXY protocol header, in the order of their names.
+  description: The services of C(master.cf) that expect a PROXY protocol header, in the order of their names, also those
+    that inherit it from C(main.cf).
   returned: when Postfix is installed
   type: list
   elements: str
@@ -107,8 +108,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import certificate, host
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import instance as instances
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
-    PROXY_PARAMETERS,
     PostfixError,
+    Settings,
+    is_proxied,
     printable,
 )
 
@@ -132,7 +134,7 @@ def read(directory: str | None) -> dict[str, Any]:
     return {
         "installed": True,
         "bans_by_address": bans_by_address(),
-        "listeners": listeners(services),
+        "listeners": listeners(settings),
         "running": instances.instance(directory, settings).is_running(),
         "version": settings.effective["mail_version"],
         "certificates": [read_certificate(path) for path in certificate.files([*main, *services])],
@@ -155,10 +157,9 @@ def _read(text: str) -> Assignments:
     return [(name.strip(), value.strip()) for name, _equals, value in lines]
 
 
-def listeners(services: Assignments) -> list[str]:
-    """The services that expect a header: smtp/inet of smtp/inet/smtpd_upstream_proxy_protocol."""
-    places = [name.rpartition("/") for name, value in services if value]
-    return sorted(service for service, _slash, parameter in places if parameter in PROXY_PARAMETERS.values())
+def listeners(settings: Settings) -> list[str]:
+    """The services that expect a header, also those that inherit it from main.cf."""
+    return sorted(name for name in settings.entries if name.endswith("/inet") and is_proxied(settings, name))
 
 
 def bans_by_address() -> bool:

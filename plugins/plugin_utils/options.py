@@ -60,20 +60,33 @@ def convert(name: str, spec: Spec, value: t.Any) -> t.Any:
 
     :raises OptionError: when it can not be that.
     """
-    kind = spec["type"]
     if value is None:
         return _null(name, spec)
     if isinstance(value, str) and value.strip().lower() in NULLS:
         said = f"{name} is the text {value.strip()!r}, because -e NAME=VALUE always gives a text"
         raise OptionError(f"{said}. {_null_advice(name, spec)}")
+    return _value(name, spec, value)
+
+
+def _value(name: str, spec: Spec, value: t.Any) -> t.Any:
+    kind = spec["type"]
     if kind == "raw":
         return value
     converted = _CONVERSIONS[kind](name, value)
     if kind == "list":
-        kind = spec.get("elements", "raw")
-        converted = [_CONVERSIONS[kind](f"{name}[{index}]", item) for index, item in enumerate(converted)]
+        converted = [_element(f"{name}[{index}]", spec, item) for index, item in enumerate(converted)]
     _require_choice(name, spec, converted)
     return converted
+
+
+def _element(name: str, spec: Spec, item: t.Any) -> t.Any:
+    """An item of a list. Where it is a dictionary with options of its own, these too; a null stays what it is."""
+    converted = _CONVERSIONS[spec.get("elements", "raw")](name, item)
+    options: t.Mapping[str, Spec] = spec.get("options", {})
+    if not options:
+        return converted
+    said = {key: value for key, value in converted.items() if key in options and value is not None}
+    return {**converted, **{key: _value(f"{name}.{key}", options[key], value) for key, value in said.items()}}
 
 
 def takes_null(spec: Spec) -> bool:

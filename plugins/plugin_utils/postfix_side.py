@@ -154,8 +154,13 @@ def turned_beyond(
 
 
 def session_filter(services: t.Sequence[Service], host: t.Mapping[str, Values], networks: t.Sequence[str]) -> str:
-    """A filter of ss(8) for the load balancer's sessions with this host's services."""
+    """A filter of ss(8) for the load balancer's sessions with this host's services.
+
+    Where the host is reached on another port than that of the listener, its sockets have the listener's behind a NAT,
+    and the other one behind a program that passes connections on.
+    """
     numbers = {int(host[service.name].get("port") or service.server_port) for service in services}
+    numbers |= {service.listener_port for service in services if service.listener_port}
     ports = " or ".join(f"sport = :{number}" for number in sorted(numbers))
     peers = " or ".join(f"dst {network}" for network in networks)
     return f"( {ports} ) and ( {peers} )"

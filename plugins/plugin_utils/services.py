@@ -206,7 +206,7 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
     except ValueError:
         refuse("port", f"must be a port, a range a-b, or a comma list of those, not {port!r}")
     known_port = listener_port(listener)
-    server_port = values.get("server_port") or known_port
+    server_port = known_port if values.get("server_port") in (None, "") else values["server_port"]
     if server_port is None:
         refuse(
             "listener", f"{listener} names no port known here: write its number, as in 10025/inet, or set server_port"
@@ -317,7 +317,8 @@ def _frontend(values: t.Mapping[str, t.Any], port: str, frontend_options: Values
 def checks_the_listener(service: Service) -> bool:
     """Whether the probe speaks to the listener itself, with the header and the TLS that the servers get."""
     probe: Values = service.farm.get("probe") or {}
-    return bool(probe) and probe.get("port") in (None, service.server_port)
+    # A text stands for a port too.
+    return bool(probe) and str(probe.get("port") or service.server_port) == str(service.server_port)
 
 
 def _checks_without_tls(service: Service) -> bool:

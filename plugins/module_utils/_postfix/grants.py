@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import Settings
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import BLANKS, Settings, words
 
 REFUSED = "permits by the client's address"
 WARNED = "may permit by the client's address: nobody but the program behind it knows"
@@ -125,14 +125,14 @@ def _read_lists(after: Settings, service: str) -> list[_Permits]:
 
 
 def _read_list(after: Settings, service: str, parameter: str) -> _Permits:
-    words = list(_words(after, service, after.value(service, parameter)))
+    listed = list(_words(after, service, after.value(service, parameter)))
     refused: list[str] = []
     warned: list[str] = []
-    for place, word in enumerate(words):
-        if word.lower() in _ENDS and not (place and words[place - 1].lower() == "warn_if_reject"):
+    for place, word in enumerate(listed):
+        if word.lower() in _ENDS and not (place and listed[place - 1].lower() == "warn_if_reject"):
             return _Permits(True, tuple(refused), tuple(warned))
         treatment = RESTRICTIONS.get(word.lower())
-        argument = f" {words[place + 1]}" if word.lower().startswith("check_") and place + 1 < len(words) else ""
+        argument = _first(listed[place + 1]) if word.lower().startswith("check_") and place + 1 < len(listed) else ""
         if treatment == REFUSED:
             refused.append(f"{word}{argument} in {parameter}")
         elif treatment == WARNED:
@@ -144,13 +144,21 @@ def _read_list(after: Settings, service: str, parameter: str) -> _Permits:
 
 
 def _words(after: Settings, service: str, value: str, depth: int = 0) -> Iterator[str]:
-    """The words of a restriction list, with restriction classes replaced by what they stand for."""
+    """The words of a restriction list, with restriction classes replaced by what they stand for.
+
+    What stands in braces is of an argument: inline:{ { spammer.example = reject } } does not end the list.
+    """
     classes = _classes(after, service)
-    for word in re.findall(r"[^\s,{}]+", value):
+    for word in words(value, BLANKS + ","):
         if word in classes and depth < 10:
             yield from _words(after, service, classes[word], depth + 1)
         else:
             yield word
+
+
+def _first(argument: str) -> str:
+    """An argument without the options that braces add to it."""
+    return "".join(f" {word}" for word in re.findall(r"[^\s,{}]+", argument)[:1])
 
 
 def _led_to(after: Settings, service: str) -> list[str]:
@@ -166,15 +174,17 @@ def _led_to(after: Settings, service: str) -> list[str]:
 
 def _classes(after: Settings, service: str) -> Mapping[str, str]:
     names = after.value(service, "smtpd_restriction_classes").replace(",", " ").split()
-    return {name: _expand(after, service, "$" + name) for name in names}
+    return {name: _expand(after, service, _said(after, service, name)) for name in names}
+
+
+def _said(after: Settings, service: str, name: str) -> str:
+    return after.expanded.get((service, name), after.parameters.get(name, ""))
 
 
 def _expand(after: Settings, service: str, value: str, depth: int = 0) -> str:
     """Text with every $name of main.cf and of the entry replaced; postconf(1) expands no names that are one's own."""
 
     def said(match: re.Match[str]) -> str:
-        name = match[1]
-        text = after.expanded.get((service, name), after.parameters.get(name, ""))
-        return _expand(after, service, text, depth + 1)
+        return _expand(after, service, _said(after, service, match[1]), depth + 1)
 
     return value if depth > 10 else re.sub(r"\$[({]?([A-Za-z_][A-Za-z0-9_]*)[)}]?", said, value)

@@ -133,7 +133,13 @@ def read_networks(option: str, texts: Iterable[str]) -> Networks:
             f"{option} is empty: nobody could reach the port any more. The load balancer's networks come from its "
             "natIp; if the API answered with none, ask OVHcloud. Nothing was changed"
         )
-    return join_networks(networks)
+    joined = join_networks(networks)
+    if any(network.prefixlen == 0 for network in joined):
+        raise GuardError(
+            f"{option}: {', '.join(map(str, networks))} are together everybody, and would guard nothing; write the "
+            "load balancer's networks"
+        )
+    return joined
 
 
 def join_networks(networks: Iterable[Network]) -> Networks:

@@ -79,6 +79,7 @@ def _with_listener(
             "and postscreen understand the PROXY protocol"
         )
     services = listener_services(_as_asked(before, request), entry, listener)
+    _refuse_removal(request, listener, services)
     _refuse_version(before.effective.get("mail_version", ""), listener)
     missing = sorted(set(services) - set(before.entries) - set(request.new_services))
     if missing:
@@ -96,6 +97,7 @@ def _without_listener(
     """Take back what the listener got: its share of an entry that goes on serving, or all of one that came for it."""
     if listener.present:
         request = with_own_entry(before, request, listener)
+        _refuse_removal(request, listener, [listener.service])
     elif _came_for(before, request, listener, replaced):
         return as_whole_entry(request, listener.service, None)
     share = _share(before, request, listener)
@@ -103,11 +105,16 @@ def _without_listener(
         return request
     # A whole entry of the task says itself what is on it.
     back: dict[str, Values] = {
-        name: {**dict.fromkeys(values.keys() - {LIMIT_EXCEPTIONS}), **(replaced.get(name) or {})}
+        name: {**dict.fromkeys(values.keys() - {LIMIT_EXCEPTIONS}), **_without_header(replaced.get(name) or {})}
         for name, values in share.items()
         if name not in request.new_services
     }
     return _merge(request, listener, back)
+
+
+def _without_header(values: Values) -> Values:
+    """What stood there before, but for a header that somebody had turned on by hand, as how-tos say."""
+    return {name: value for name, value in values.items() if name not in PROXY_PARAMETERS.values() or not value}
 
 
 def _came_for(before: Settings, request: Request, listener: Listener, replaced: Mapping[str, Values | None]) -> bool:
@@ -180,6 +187,15 @@ def _share(before: Settings, request: Request, listener: Listener) -> dict[str, 
     return {name: values for name, values in services.items() if name not in shared - {listener.service}}
 
 
+def _refuse_removal(request: Request, listener: Listener, services: Iterable[str]) -> None:
+    for name in services:
+        if name in request.new_services and request.new_services[name] is None:
+            raise PostfixError(
+                f"new_services.{name}: null removes the entry, and {listener.option} is to serve there. Leave one of "
+                f"the two out, or write {listener.option}.state: absent"
+            )
+
+
 def _refuse_version(mail_version: str, listener: Listener) -> None:
     """Postfix release notes: v1 since 2.10, v2 since 3.5."""
     numbers = [int(number) for number in re.findall(r"\d+", mail_version)[:2]]
@@ -195,8 +211,7 @@ def listener_services(before: Settings, entry: Entry, listener: Listener) -> dic
 
     Behind postscreen, smtpd decides who may relay (so the guard goes there) and must not look for a header itself.
     """
-    networks = ", ".join(listener.trusted_clients or ())
-    guard: Values = {"mynetworks": networks, **dict.fromkeys(GUARDED_HOST_LISTS, "")}
+    guard: Values = {"mynetworks": ", ".join(trusted_members(listener)), **dict.fromkeys(GUARDED_HOST_LISTS, "")}
     proxy: Values = {PROXY_PARAMETERS[entry.command]: GUIDE_REFERENCE}
     if entry.command == "smtpd":
         return {listener.service: {**proxy, **guard, **_exceptions(before, listener.service, entry, listener)}}
@@ -205,7 +220,7 @@ def listener_services(before: Settings, entry: Entry, listener: Listener) -> dic
     guard.update(_exceptions(before, f"{behind}/pass", smtpd, listener) if smtpd else {})
     # postscreen_access_list: the clients of mynetworks skip postscreen's tests, and gain nothing else by it. The load
     # balancer's probes must skip them, for they do not wait.
-    skipping = ", ".join((*(listener.trusted_clients or ()), *listener.balancer_networks))
+    skipping = ", ".join(known_members(listener))
     return {listener.service: {**proxy, "mynetworks": skipping}, f"{behind}/pass": guard}
 
 
@@ -214,8 +229,23 @@ def _exceptions(before: Settings, service: str, entry: Entry, listener: Listener
     said = {name: entry.overrides.get(name, before.parameters.get(name, "0")) for name in CHECK_LIMITS}
     if not listener.balancer_networks or all(value == "0" for value in said.values()):
         return {}
-    networks = (*(listener.trusted_clients or ()), *listener.balancer_networks)
-    return {LIMIT_EXCEPTIONS: ", ".join(dict.fromkeys(networks))}
+    return {LIMIT_EXCEPTIONS: ", ".join(dict.fromkeys(known_members(listener)))}
+
+
+def trusted_members(listener: Listener) -> list[str]:
+    """The trusted clients, as members of a list of Postfix."""
+    return [_member(network) for network in listener.trusted_clients or ()]
+
+
+def known_members(listener: Listener) -> list[str]:
+    """The trusted clients and the load balancer."""
+    return [*trusted_members(listener), *(_member(network) for network in listener.balancer_networks)]
+
+
+def _member(network: str) -> str:
+    """An IPv6 network in brackets: without, postconf(5) takes it for a table (type:name), and all mail is deferred."""
+    address, slash, length = network.strip().replace("[", "").replace("]", "").partition("/")
+    return f"[{address}]{slash}{length}" if ":" in address else network.strip()
 
 
 def _is_guarded(before: Settings, services: Collection[str]) -> bool:

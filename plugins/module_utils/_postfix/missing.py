@@ -58,8 +58,9 @@ def with_own_entry(before: Settings, request: Request, listener: Listener) -> Re
     port = listener.service.rsplit("/", 1)[0].rpartition(":")[2]
     if port in _SUBMISSION or not re.fullmatch(r"(.+:)?\d+/inet", listener.service):
         raise PostfixError(_advice(before, listener, port))
-    smtp = before.entries.get("smtp/inet", Entry("smtp/inet", command="smtpd"))
-    model = smtp if smtp.command == "smtpd" else before.entries.get("smtpd/pass", smtp)
+    smtp = _port_25(before)
+    behind = before.value(smtp.service, "smtpd_service_name") or "smtpd"
+    model = smtp if smtp.command == "smtpd" else before.entries.get(f"{behind}/pass", smtp)
     settings = {**model.overrides, **OWN_ENTRY, **request.services.get(listener.service, {})}
     proxied = {PROXY_PARAMETERS["smtpd"], "mynetworks", *GUARDED_HOST_LISTS}
     own = Entry(
@@ -72,6 +73,16 @@ def with_own_entry(before: Settings, request: Request, listener: Listener) -> Re
         overrides={name: value for name, value in settings.items() if value is not None and name not in proxied},
     )
     return as_whole_entry(request, listener.service, own)
+
+
+def _port_25(before: Settings) -> Entry:
+    """The entry that takes mail from the network, however it is written: its filters are those of a port like it."""
+    serving = [
+        entry
+        for name, entry in before.entries.items()
+        if re.fullmatch(r"(.+:)?(smtp|25)/inet", name) and not re.match(r"127\.|localhost:|\[::1\]:", name)
+    ]
+    return min(serving, key=lambda entry: ":" in entry.service, default=Entry("smtp/inet", command="smtpd"))
 
 
 def entry_of(before: Settings, request: Request, listener: Listener) -> Entry | None:
@@ -92,7 +103,6 @@ def _advice(before: Settings, listener: Listener, port: str) -> str:
     name = _SUBMISSION.get(port)
     if name is None:
         return text
-    smtp = before.entries.get("smtp/inet")
-    chroot = "true" if smtp and smtp.chroot == "y" else "false"
+    chroot = "true" if _port_25(before).chroot == "y" else "false"
     entry = _SUBMISSION_ENTRY.format(service=listener.service, name=name, tls=_TLS[name], chroot=chroot)
     return f"{text} (role: postfix_backend_new_services), for example:\n{entry}"

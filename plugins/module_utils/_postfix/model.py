@@ -293,12 +293,12 @@ def _duplicates(master: str) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if names.count(name) > 1}))
 
 
-def words(text: str) -> list[str]:
+def words(text: str, separators: str = " \t\r\n") -> list[str]:
     """Split at blanks, except within braces, as master(5) and postconf do."""
     found: list[str] = []
     word, depth = "", 0
     for character in text:
-        if character in " \t\r\n" and depth == 0:
+        if character in separators and depth == 0:
             found += [word] if word else []
             word = ""
             continue
@@ -375,6 +375,11 @@ def _endpoint(settings: Settings, service: str, entry: Entry, address: str | Non
         implicit_tls=implicit_tls,
         starttls=offers and not implicit_tls,
     )
+
+
+def places(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Address and port of every inet service, whatever it runs: the master opens them all."""
+    return {service: _address(service, settings) for service in settings.entries if service.endswith("/inet")}
 
 
 def _address(service: str, settings: Settings) -> tuple[str, str]:

@@ -26,7 +26,10 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.guard im
     outsiders,
     read_networks,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import listener_services
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.listener import (
+    known_members,
+    listener_services,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model import (
     PROXY_PARAMETERS,
     Listener,
@@ -183,7 +186,7 @@ def _unknown_permits(after: Settings, listener: Listener) -> Iterator[str]:
 
 
 def _other_grants(after: Settings, listener: Listener) -> Iterator[str]:
-    known = (*(listener.trusted_clients or ()), *listener.balancer_networks)
+    known = known_members(listener)
     for service in _serving(after, listener):
         for parameter, value in other_grants(after, service, known).items():
             if parameter.startswith("postscreen") == (after.entries[service].command == "postscreen"):

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix import (
-    guard_host,
     header,
     host,
     layout,
@@ -27,6 +26,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.changes 
     edited,
     plan_changes,
     removed_last,
+    suggestion,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.journal import (
     Journal,
@@ -50,8 +50,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
     PostfixError,
     Request,
     Settings,
-    endpoints,
     is_proxied,
+    places,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.proof import State, prove
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.verdict import refuse_unsound
@@ -237,18 +237,17 @@ def _try_out(prepared: Prepared, copy: str, running: bool) -> None:
     _check_directory(prepared, copy)
     _look_for_lost_addresses(prepared, running)
     _look_for_lost_ports(prepared)
+    _look_for_lost_programs(prepared)
     for service, overrides in _to_try(prepared):
         _try_service(prepared, copy, service, overrides, running)
-    known = {(endpoint.address, endpoint.port) for endpoint in endpoints(prepared.before)}
-    for endpoint in endpoints(prepared.after):
-        if (endpoint.address, endpoint.port) in known or not running:
+    known = places(prepared.before).values()
+    for service, (address, port) in places(prepared.after).items():
+        if (address, port) in known or not running:
             continue
-        port = guard_host.port_number(endpoint.port)
+        number = trial.port_number(port)
         # Postfix itself may hold it still: for an entry that was taken out of master.cf, and no reload has come since.
-        if trial.is_port_taken(endpoint.address, port) and not instances.listens(prepared.instance.master(), port):
-            raise PostfixError(
-                f"{endpoint.service}: {endpoint.address} port {endpoint.port} is not free, and Postfix would not start"
-            )
+        if trial.is_port_taken(address, number) and not instances.listens(prepared.instance.master(), number):
+            raise PostfixError(f"{service}: {address} port {port} is not free, and Postfix would not start")
 
 
 @contextlib.contextmanager
@@ -290,23 +289,37 @@ def _look_for_lost_addresses(prepared: Prepared, running: bool) -> None:
     A reload keeps the sockets that are open, so only a start needs the address.
     """
     must_start = prepared.apply == "restart" or (prepared.apply == "reload" and not running)
-    for service in prepared.before.entries.keys() & prepared.after.entries.keys():
+    for service in prepared.after.entries:
         address = service.rpartition(":")[0].strip("[]")
         if service.endswith("/inet") and _is_address(address) and not surroundings.is_own_address(address):
             problem = f"master.cf: no interface of this host has the address of {service}"
+            if service not in prepared.before.entries:
+                raise PostfixError(f"{problem}, and Postfix would not start. Write another address")
             _stood_before(prepared, problem, must_start)
 
 
 def _look_for_lost_ports(prepared: Prepared) -> None:
     """What ``postfix check`` does not look at either, and what ends the master at a reload too."""
-    for endpoint in endpoints(prepared.after):
+    for service, (_address, port) in places(prepared.after).items():
         try:
-            trial.port_number(endpoint.port)
+            trial.port_number(port)
         except PostfixError as error:
-            problem = f"master.cf: {endpoint.service}: {error}"
-            if endpoint.service not in prepared.before.entries:
+            problem = f"master.cf: {service}: {error}"
+            if service not in prepared.before.entries:
                 raise PostfixError(f"{problem}. Write another port") from error
             _stood_before(prepared, problem, must_start=prepared.apply != "none")
+
+
+def _look_for_lost_programs(prepared: Prepared) -> None:
+    """Nor at this: the service would be there, and answer nobody."""
+    directory = prepared.instance.daemon_directory
+    for change in prepared.changes:
+        entry = prepared.after.entries.get(change.service or "") if change.parameter is None else None
+        if entry and not os.access(os.path.join(directory, entry.command), os.X_OK):
+            raise PostfixError(
+                f"new_services.{entry.service}.command: Postfix has no program {entry.command} in {directory}"
+                f"{suggestion(entry.command, os.listdir(directory))}"
+            )
 
 
 def _is_address(text: str) -> bool:

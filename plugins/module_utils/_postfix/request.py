@@ -25,6 +25,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._postfix.model im
 
 _PARAMETER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _SERVICE_NAME = re.compile(r"[^\s*/=#{}\x00-\x1f\x7f-][^\s*/=#{}\x00-\x1f\x7f]*/(inet|unix|unix-dgram|fifo|pass)")
+_LOOPBACKS = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 # Neither a blank nor anything to read: no file of Postfix can hold it.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -206,7 +207,7 @@ def _check_trusted(listener: Listener) -> None:
             network = ipaddress.ip_network(client.replace("[", "").replace("]", ""))
         except ValueError as error:
             raise PostfixError(f"{option}: {error}; write addresses or networks") from error
-        if network.is_loopback or network.prefixlen == 0:
+        if any(network.overlaps(loopback) for loopback in _LOOPBACKS):
             raise PostfixError(
                 f"{option}: {client} would let everybody who can reach the port relay mail, for any client can claim "
                 "such an address in a PROXY header; name the senders' own addresses"

@@ -8,6 +8,8 @@ collection.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -33,6 +35,7 @@ def refuse_unsound(after: Settings, request: Request, known: Iterable[str]) -> N
     _refuse_undefined(after, request)
     _refuse_misplaced(after, request)
     _refuse_protocol(after, request)
+    _refuse_misread_networks(request)
     for listener in request.with_header:
         _refuse_unguarded(after, listener)
 
@@ -111,6 +114,56 @@ def _refuse_protocol(after: Settings, request: Request) -> None:
                 f"{own or general or parameter}: {service} can not start with {value!r}; write haproxy, or an empty "
                 "text for no PROXY header"
             )
+
+
+# The lists of addresses that smtpd asks for a client.
+_ADDRESS_LISTS = (
+    "mynetworks",
+    "authorized_verp_clients",
+    "smtpd_authorized_verp_clients",
+    "smtpd_authorized_xclient_hosts",
+    "smtpd_authorized_xforward_hosts",
+    "smtpd_client_event_limit_exceptions",
+    "smtpd_forbid_bare_newline_exclusions",
+    "smtpd_sasl_exceptions_networks",
+)
+
+
+_NETWORK = re.compile(r"\[?([\d.]+|[\da-f]*:[\da-f.]*:[\da-f:.]*)\]?(?:/([^\]]+))?\]?", re.IGNORECASE)
+
+
+def _refuse_misread_networks(request: Request) -> None:
+    """smtpd answers 451 to every recipient where it stumbles over one, and no trial and no proof goes so far."""
+    for setting in _requested(request):
+        for word in re.split(r"[,\s]+", setting.value) if setting.name in _ADDRESS_LISTS else ():
+            correction = _correction(word.lstrip("!"))
+            if correction:
+                raise PostfixError(
+                    f"{setting.option}: Postfix can not read {word} as a network, and would defer all mail; write "
+                    f"{correction}"
+                )
+
+
+def _correction(word: str) -> str | None:
+    """What to write instead; None for what Postfix can read, and for what is no network, such as a name or a table.
+
+    Bits after the prefix are an error, and an IPv6 address without brackets is a table of an unknown type: postconf(5).
+    """
+    found = _NETWORK.fullmatch(word)
+    if found is None:
+        return None
+    address, length = found.groups()
+    shown = f"[{address}]" if ":" in address else address
+    if length is None:
+        return shown if ":" in address and word != shown else None
+    try:
+        network = ipaddress.ip_network(f"{address}/{length}", strict=False)
+    except ValueError:
+        return "an address and the length of its prefix, such as 192.0.2.0/24"
+    if length.isdigit() and ipaddress.ip_address(address) == network.network_address:
+        return f"{shown}/{length}" if ":" in address and word != f"{shown}/{length}" else None
+    first = str(network.network_address)
+    return f"{f'[{first}]' if ':' in first else first}/{network.prefixlen}"
 
 
 def _refuse_unguarded(after: Settings, listener: Listener) -> None:

@@ -126,6 +126,19 @@ def test_a_message_is_taken() -> None:
     assert str(transcript.message_id).encode() in (envelope.original_content or b"")
 
 
+def test_a_message_has_the_line_ends_of_smtp() -> None:
+    """Many servers refuse others, since they smuggle mail in: Postfix with smtpd_forbid_bare_newline = reject."""
+    mailbox = Mailbox()
+    with serving(mailbox) as port:
+        message = Message("Hi", "one\ntwo\r\n.\nthree")
+        transcript = converse(Talk("127.0.0.1", port, mail_from="", rcpt_to=["a@example.test"], message=message))
+    assert transcript.accepted
+    (envelope,) = mailbox.envelopes
+    content = envelope.original_content or b""
+    assert b"one\r\ntwo\r\n.\r\nthree\r\n" in content
+    assert content.count(b"\n") == content.count(b"\r\n")
+
+
 def test_tls_that_was_asked_for_and_not_had_is_missed() -> None:
     with serving(Mailbox()) as port:
         transcript = converse(Talk("127.0.0.1", port, tls="starttls"))

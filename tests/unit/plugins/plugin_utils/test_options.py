@@ -98,6 +98,40 @@ def test_an_empty_place_in_a_list_is_refused() -> None:
         convert("zones", {"type": "list", "elements": "str"}, ["gra", None])
 
 
+SERVICES = "smtp_load_balancer_services"
+ENTRY = {"name": "smtp", "port": "25", "listener": "smtp/inet"}
+
+
+def as_services(*entries: Any) -> Any:
+    return convert(SERVICES, options.specification("smtp_load_balancer")[SERVICES], list(entries))
+
+
+def test_what_an_entry_of_a_list_says_is_read_as_the_variables_are() -> None:
+    said = {"port": 25, "zones": "gra, rbx", "trusted_clients": "192.0.2.1,192.0.2.2", "server_port": "2525"}
+    meant = {"port": "25", "zones": ["gra", "rbx"], "trusted_clients": ["192.0.2.1", "192.0.2.2"], "server_port": 2525}
+    nulls = {"probe": None, "proxy_protocol_version": None, "trusted_clients": None}
+    assert as_services({**ENTRY, **said}, {**ENTRY, **nulls}) == [{**ENTRY, **meant}, {**ENTRY, **nulls}]
+    assert as_services({**ENTRY, "farm_options": "balance=leastconn"})[0]["farm_options"] == {"balance": "leastconn"}
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"name": ["smtp"]}, r"\.name must be a text, and is a list"),
+        ({"address": {"a": 1}}, r"\.address must be a text, and is a dictionary"),
+        ({"state": False}, r"\.state is 'False', and must be one of present, absent"),
+        ({"zones": {"gra": 1}}, r"\.zones must be a list, and is a dictionary"),
+        ({"zones": ["gra", None]}, r"\.zones\[1\] must be a text, and is null"),
+        ({"dedicated_ipfo": True}, r"\.dedicated_ipfo must be a list, and is true or false"),
+        ({"server_port": "25-30"}, r"\.server_port must be a whole number, and is '25-30'"),
+        ({"server_options": ["weight"]}, r"\.server_options must be a dictionary, and is a list"),
+    ],
+)
+def test_what_an_entry_of_a_list_means_otherwise_is_refused_by_its_place(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(OptionError, match=rf"{SERVICES}\[1\]{why}"):
+        as_services(ENTRY, {**ENTRY, **said})
+
+
 def test_only_what_is_set_is_read() -> None:
     variables = {"drift_report_dir": "here", "drift_report_formats": "json,md"}
     assert read("drift_report", variables, lambda name: variables[name]) == {"dir": "here", "formats": ["json", "md"]}

@@ -56,8 +56,9 @@ def test_trust_needs_a_firewall() -> None:
 
 
 @pytest.mark.parametrize("version", ["3.7.11", "3.10.0", "3.5.25"])
-def test_a_check_that_takes_smtpd_down_is_refused(version: str) -> None:
-    services = declare({**SMTP, "proxy_protocol_version": "v2", "probe": {"type": "tcp"}})
+@pytest.mark.parametrize("port", [{}, {"port": None}, {"port": 25}, {"port": "25"}])
+def test_a_check_that_takes_smtpd_down_is_refused(version: str, port: dict[str, Any]) -> None:
+    services = declare({**SMTP, "proxy_protocol_version": "v2", "probe": {"type": "tcp", **port}})
     assert [item.name for item in postfix_side.fragile(services)] == ["smtp"]
     assert "dies" in postfix_side.deadly_checks(services, version)[0]
 
@@ -102,4 +103,13 @@ def test_sessions_are_looked_for_on_the_ports_of_all_services() -> None:
     host = servers(services, "192.0.2.11", {})
     assert postfix_side.session_filter(services, host, ["198.51.100.128/29", "198.51.100.136/29"]) == (
         "( sport = :25 or sport = :465 or sport = :587 ) and ( dst 198.51.100.128/29 or dst 198.51.100.136/29 )"
+    )
+
+
+def test_sessions_behind_a_nat_are_looked_for_on_the_port_of_the_listener() -> None:
+    """The host's sockets have that one, and a host that seems to have none is taken for drained."""
+    services = read_services({"server_port": 2525})
+    host = servers(services, "192.0.2.11", {})
+    assert postfix_side.session_filter(services, host, ["198.51.100.128/29"]) == (
+        "( sport = :25 or sport = :2525 ) and ( dst 198.51.100.128/29 )"
     )

@@ -207,7 +207,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "services, smtp: farm_options has a probe that must be a dictionary",
     ),
     "a server port of words": ({"server_port": "smtp"}, "smtp_load_balancer_server_port must be a port number"),
+    "no server port": ({"services": [{**SMTP, "server_port": 0}]}, "services, smtp: server_port must be a port number"),
     "a check without TLS on 465": ({"services": [{**SUBMISSIONS, "probe": {"force_ssl": False}}]}, "force_ssl: true"),
+    "a check without TLS on a port that is a text": (
+        {"services": [{**SUBMISSIONS, "probe": {"force_ssl": False, "port": "465"}}]},
+        "force_ssl: true",
+    ),
     "a check without TLS, by farm_options": (
         {"services": [{**SUBMISSIONS, "farm_options": {"probe": {"force_ssl": False}}}]},
         "force_ssl: true",

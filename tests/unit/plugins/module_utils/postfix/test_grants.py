@@ -64,6 +64,19 @@ def restricted(relay: str, recipient: str = "", classes: str = "", **main: str) 
             [f"permit_inet_interfaces in {RELAY}"],
         ),
         (restricted("permit_sasl_authenticated, reject", "check_policy_service inet:x"), []),
+        (
+            restricted("from-lan, reject", **{"classes": "from-lan", "from-lan": "permit_inet_interfaces"}),
+            [f"permit_inet_interfaces in {RELAY}"],
+        ),
+        (
+            # The word in the table is not the end of the list.
+            restricted("check_helo_access inline:{ { localhost = reject } }, permit_inet_interfaces, reject"),
+            [f"permit_inet_interfaces in {RELAY}"],
+        ),
+        (
+            restricted("check_client_access inline:{ {192.0.2.1 = OK}, {192.0.2.2 = reject} } reject"),
+            [f"check_client_access inline: in {RELAY}"],
+        ),
     ],
 )
 def test_what_relays_by_address_is_found(after: Settings, permits: list[str]) -> None:

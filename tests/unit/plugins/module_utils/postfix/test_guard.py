@@ -60,7 +60,9 @@ def test_networks_are_joined(texts: list[str], networks: list[str]) -> None:
     assert [str(network) for network in read_networks("sources", texts)] == networks
 
 
-@pytest.mark.parametrize("texts", [[], ["0.0.0.0/0"], ["::/0"], ["balancer.example"], ["192.0.2.1/40"], [""]])
+@pytest.mark.parametrize(
+    "texts", [[], ["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["::/0"], ["balancer.example"], ["192.0.2.1/40"], [""]]
+)
 def test_nobody_and_everybody_are_refused(texts: list[str]) -> None:
     with pytest.raises(GuardError, match="sources"):
         read_networks("sources", texts)

@@ -294,6 +294,21 @@ def test_a_new_service_can_be_the_listener() -> None:
         ),
         (settings(smtpd()), Request(parameters=dict.fromkeys(GUIDE, ""), listeners=(Listener(),)), "contradicts"),
         (
+            settings(smtpd()),
+            Request(new_services={"smtp/inet": None}, listeners=(Listener(),)),
+            "new_services.smtp/inet: null removes .*proxy_listener.state: absent",
+        ),
+        (
+            settings(smtpd()),
+            Request(new_services={"smtp/inet": None}, listeners=(Listener(version=None),)),
+            "new_services.smtp/inet: null removes",
+        ),
+        (
+            settings(*POSTSCREEN),
+            Request(new_services={"smtpd/pass": None}, listeners=(Listener(),)),
+            "new_services.smtpd/pass: null removes",
+        ),
+        (
             settings(smtpd(), effective={"mail_version": "3.4.13"}),
             Request(listeners=(Listener(version="v2"),)),
             "3.4.13.*v2.*3.5",
@@ -317,6 +332,19 @@ def test_senders_are_not_cut_off_in_silence() -> None:
     for trusted in ((), ("198.51.100.7",)):
         request = with_listeners(before, Request(listeners=(Listener(trusted_clients=trusted),)), nobody)
         assert request.services["smtp/inet"]["mynetworks"] == ", ".join(trusted)
+
+
+@pytest.mark.parametrize("written", ["2001:db8::/32", "[2001:db8::]/32", "[2001:db8::/32]"])
+def test_an_ipv6_network_is_not_taken_for_a_table(written: str) -> None:
+    """Postfix looks without brackets for a table of the type 2001, and answers 451 to every recipient."""
+    before = settings(smtpd(smtpd_client_connection_rate_limit="9"))
+    one = Listener(trusted_clients=(written, "192.0.2.1"), balancer_networks=("2001:db8:1::/64",))
+    values = with_listeners(before, Request(listeners=(one,)), nobody).services["smtp/inet"]
+    assert values["mynetworks"] == "[2001:db8::]/32, 192.0.2.1"
+    assert values["smtpd_client_event_limit_exceptions"] == "[2001:db8::]/32, 192.0.2.1, [2001:db8:1::]/64"
+    services = with_listeners(settings(*POSTSCREEN), Request(listeners=(one,)), nobody).services
+    assert services["smtp/inet"]["mynetworks"] == "[2001:db8::]/32, 192.0.2.1, [2001:db8:1::]/64"
+    assert services["smtpd/pass"]["mynetworks"] == "[2001:db8::]/32, 192.0.2.1"
 
 
 GUIDED = {"smtpd_upstream_proxy_protocol": REFERENCE}
@@ -356,7 +384,10 @@ def test_a_mode_is_one_that_such_a_file_can_have(text: str) -> None:
         read_mode(text)
 
 
-@pytest.mark.parametrize("client", ["127.0.0.1", "::1", "0.0.0.0/0", "::/0", "nonsense", "192.0.2.1/24"])
+@pytest.mark.parametrize(
+    "client",
+    ["127.0.0.1", "::1", "0.0.0.0/0", "0.0.0.0/1", "126.0.0.0/7", "::/0", "[::]/64", "nonsense", "192.0.2.1/24"],
+)
 def test_nobody_may_trust_what_everybody_can_claim(client: str) -> None:
     with pytest.raises(PostfixError, match="trusted_clients"):
         read_request({}, {}, {}, [Listener(trusted_clients=(client,))])
@@ -423,11 +454,47 @@ def test_a_listener_that_relays_by_address_is_refused_unless_accepted() -> None:
             Request(services={"smtpd/pass": {"smtpd_upstream_proxy_protocol": "haproxy"}}),
             "behind postscreen",
         ),
+        (
+            settings(),
+            Request(parameters={"mynetworks": "127.0.0.0/8, 2001:db8::/32"}),
+            r"parameters.mynetworks: .*2001:db8::/32.*write \[2001:db8::\]/32",
+        ),
+        (
+            settings(smtpd()),
+            Request(services={"smtp/inet": {"smtpd_client_event_limit_exceptions": "$mynetworks !::1"}}),
+            r"services.smtp/inet.smtpd_client_event_limit_exceptions: .*write \[::1\]",
+        ),
     ],
 )
 def test_what_postfix_would_not_read_or_not_survive_is_refused(after: Settings, request_: Request, names: str) -> None:
     with pytest.raises(PostfixError, match=names):
         refuse_unsound(after, request_, ["smtpd_upstream_proxy_protocol", "relayhost"])
+
+
+@pytest.mark.parametrize(
+    ("network", "correction"),
+    [
+        ("2001:db8::/32", r"\[2001:db8::\]/32"),
+        ("[2001:db8::/32]", r"\[2001:db8::\]/32"),
+        ("2001:db8::1", r"\[2001:db8::1\]"),
+        ("[2001:db8::1]/32", r"\[2001:db8::\]/32"),
+        ("192.0.2.1/24", "192.0.2.0/24"),
+        ("!192.0.2.1/24", "192.0.2.0/24"),
+        ("192.0.2.0/255.255.255.0", "192.0.2.0/24"),
+        ("192.0.2.0/33", "an address and the length of its prefix, such as 192.0.2.0/24"),
+        ("10/8", "an address and the length of its prefix, such as 192.0.2.0/24"),
+    ],
+)
+def test_a_network_that_postfix_can_not_read_does_not_defer_all_mail(network: str, correction: str) -> None:
+    with pytest.raises(PostfixError, match=f"parameters.mynetworks: .*write {correction}$"):
+        refuse_unsound(settings(), Request(parameters={"mynetworks": f"127.0.0.0/8, {network}"}), [])
+
+
+def test_tables_and_networks_that_postfix_can_read_are_not_refused() -> None:
+    networks = (
+        "127.0.0.0/8, [::1]/128 ![2001:db8::1] [192.0.2.0]/24 192.0.2.1 localhost cidr:/etc/postfix/x, hash:c /etc/n"
+    )
+    refuse_unsound(settings(), Request(parameters={"mynetworks": networks, "smtp_bind_address6": "2001:db8::1"}), [])
 
 
 def test_unused_names_of_others_are_not_refused() -> None:

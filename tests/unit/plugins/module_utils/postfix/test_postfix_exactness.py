@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -429,6 +430,23 @@ def test_a_guard_of_several_networks_comes_true(postfix: PrivatePostfix, task: T
     assert task.plan(Listener(postfix.listener, trusted_clients=("192.0.2.201", "198.51.100.128/29"))).changed
 
 
+@pytest.mark.parametrize("network", ["192.0.2.1/24", "2001:db8::/32", "10/8"])
+def test_what_is_refused_of_mynetworks_is_what_postfix_can_not_read(postfix: PrivatePostfix, network: str) -> None:
+    rewrite(postfix, "main.cf", f"mynetworks = {PARTNER}/32", f"mynetworks = {network}")
+    postfix.command("reload")
+    answers = postfix.relay("none", "192.0.2.1").replies
+    assert [reply.code for reply in answers if reply.command == "RCPT"] == [451]
+
+
+def test_a_trusted_ipv6_network_does_not_defer_all_mail(postfix: PrivatePostfix, task: Task) -> None:
+    trusting = Listener(postfix.listener, trusted_clients=("2001:db8::/32", PARTNER))
+    task.run(trusting)
+    assert postfix.relays("v1", PARTNER)
+    answers = postfix.relay("v1", "192.0.2.1").replies
+    assert [reply.code for reply in answers if reply.command == "RCPT"] == [454]
+    assert not task.plan(trusting).changed
+
+
 def test_no_mail_is_relayed_for_a_load_balancer_that_a_file_of_mynetworks_names(
     postfix: PrivatePostfix, task: Task, tmp_path: Path
 ) -> None:
@@ -460,6 +478,31 @@ def test_a_port_that_no_host_has_is_told_and_not_blamed(
     with pytest.raises(PostfixError, match=rf"{port}/inet: .*{why}.*before this change"):
         task.run(parameters={"smtpd_helo_required": True})
     assert postfix.is_running()
+
+
+@pytest.mark.parametrize(
+    ("service", "command", "why"),
+    [
+        ("nosuchport/inet", "spawn user=nobody argv=/bin/cat", "no service name of /etc/services. Write another port"),
+        ("99999/inet", "spawn user=nobody argv=/bin/cat", "they go from 1 to 65535. Write another port"),
+        (f"{NOWHERE}:11026/inet", "spawn user=nobody argv=/bin/cat", "no interface of this host has the address of"),
+        (f"{NOWHERE}:11026/inet", "smtpd", "no interface of this host has the address of"),
+        ("11026/inet", "smptd", r"new_services.11026/inet.command: .*no program smptd in .*did you mean smtpd\?"),
+        ("filter/unix", "pipee flags=R argv=/bin/cat", "no program pipee in"),
+    ],
+)
+def test_a_new_service_that_would_end_postfix_or_never_answer_is_refused(
+    task: Task, service: str, command: str, why: str
+) -> None:
+    with pytest.raises(PostfixError, match=why):
+        task.plan(new_services={service: {"command": command}})
+
+
+def test_a_port_that_a_program_holds_is_no_port_of_whatever_service(task: Task) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PostfixError, match=f"{port} is not free"):
+            task.plan(new_services={f"{port}/inet": {"command": "spawn user=nobody argv=/bin/cat"}})
 
 
 def test_a_new_service_on_no_port_is_refused(postfix: PrivatePostfix, task: Task) -> None:

@@ -151,6 +151,29 @@ def test_a_port_of_its_own_is_like_port_25_and_leaves_it_alone() -> None:
     assert request.services == {}
 
 
+@pytest.mark.parametrize("port_25", ["25/inet", "192.0.2.11:smtp/inet", "[2001:db8::11]:25/inet"])
+def test_mail_does_not_pass_the_filters_by_where_port_25_is_written_otherwise(port_25: str) -> None:
+    inside = [Entry(name, command="smtpd", overrides={"receive_override_options": "no_milters"}) for name in LOCAL]
+    entry = Entry(port_25, "n", chroot="y", command="smtpd", overrides={"content_filter": "amavis:[127.0.0.1]:10024"})
+    before = on(*inside, entry)
+    own = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False).new_services["10025/inet"]
+    assert own is not None
+    assert (own.chroot, own.overrides["content_filter"]) == ("y", "amavis:[127.0.0.1]:10024")
+    assert "receive_override_options" not in own.overrides
+
+
+LOCAL = ("127.0.0.1:smtp/inet", "localhost:25/inet", "[::1]:25/inet", "10026/inet")
+
+
+def test_behind_postscreen_under_another_name_a_port_of_its_own_is_like_the_smtpd_there() -> None:
+    screen = Entry("25/inet", command="postscreen", overrides={"smtpd_service_name": "inner"})
+    inner = Entry("inner/pass", chroot="y", command="smtpd", overrides={"content_filter": "scan"})
+    before = replace(on(screen, inner), expanded={("25/inet", "smtpd_service_name"): "inner"})
+    entry = with_listeners(before, Request(listeners=(OWN,)), lambda _address: False).new_services["10025/inet"]
+    assert entry is not None
+    assert (entry.chroot, entry.overrides["content_filter"]) == ("y", "scan")
+
+
 def test_behind_postscreen_a_port_of_its_own_is_like_the_smtpd_there() -> None:
     before = Settings(
         entries={
@@ -260,6 +283,22 @@ def test_overrides_that_stood_there_before_come_back() -> None:
     back = with_listeners(now, leaving, bool, kept).services["smtp/inet"]
     assert back == {**dict.fromkeys(values), "mynetworks": "10.0.0.0/8"}
     assert replaced_overrides(now, leaving, kept) == {"10025/inet": {"mynetworks": "192.0.2.0/24"}}
+
+
+@pytest.mark.parametrize(("mine", "comes_back"), [("haproxy", None), ("", "")])
+def test_a_header_that_was_on_by_hand_before_does_not_keep_a_service_from_leaving(
+    mine: str, comes_back: str | None
+) -> None:
+    """It would expect headers that nobody sends any more, and no line of the file would be to blame for it."""
+    proxy = "smtpd_upstream_proxy_protocol"
+    before = on(Entry("smtp/inet", command="smtpd", overrides={proxy: mine, "mynetworks": "10.0.0.0/8"}))
+    listener = Listener(trusted_clients=())
+    kept = replaced_overrides(before, Request(listeners=(listener,)), {})
+    values = with_listeners(before, Request(listeners=(listener,)), bool).services["smtp/inet"]
+    now = on(Entry("smtp/inet", command="smtpd", overrides={name: text or "" for name, text in values.items()}))
+    for way in (replace(listener, present=False), replace(listener, version=None)):
+        back = with_listeners(now, Request(listeners=(way,)), bool, kept).services["smtp/inet"]
+        assert back == {**dict.fromkeys(values), proxy: comes_back, "mynetworks": "10.0.0.0/8"}
 
 
 LIMIT = "smtpd_client_event_limit_exceptions"

@@ -41,8 +41,8 @@ class Preflight:
         self._reader = reader
         self._warn = warn
 
-    def check(self, plan: Plan, snapshot: Snapshot, foreign: dict[str, int], zones: set[str]) -> None:
-        """:raises InvalidInput: for the first rule that the plan breaks."""
+    def check_foreign(self, foreign: dict[str, int]) -> None:
+        """:raises InvalidInput: where changes of others wait, and are not to go live with this run."""
         if foreign and self._options["refresh"] and self._options["foreign_changes"] == "refuse":
             waiting = ", ".join(f"{zone} ({number})" for zone, number in foreign.items())
             raise InvalidInput(
@@ -51,6 +51,9 @@ class Preflight:
                 f"mailops.ovh_iplb.refresh (zones: [{', '.join(foreign)}]), or set foreign_changes: apply",
                 foreign_changes=foreign,
             )
+
+    def check(self, plan: Plan, snapshot: Snapshot, zones: set[str]) -> None:
+        """:raises InvalidInput: for the first rule that the plan breaks."""
         if self._options["wait_for_healthy"]:
             self._check_watchable(plan)
         if self._options["require_healthy_peers"]:

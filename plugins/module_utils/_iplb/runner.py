@@ -27,18 +27,20 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import (
     Change,
+    End,
     Operation,
     Plan,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.preflight import Preflight, check_deployable
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher, is_watched
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import way_back
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.result import diff, objects, reports
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     CERTIFICATE,
     FARM,
+    SERVER,
     referrers,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import Service
@@ -89,8 +91,7 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         if module.params["wait"] and not module.check_mode:
             Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
         return
-    reader.add_what_is_deployed(snapshot)
-    check_deployable(make_plan(Desired(), snapshot), snapshot)
+    _check_deployed(reader, snapshot)
     if module.check_mode:
         return
     refresher = Refresher(api, reader, module.params["wait_timeout"])
@@ -98,6 +99,18 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         refresher.refresh(pending, snapshot.zones, module.params["wait"])
     finally:
         result["tasks"] = refresher.tasks
+
+
+def _check_deployed(reader: Reader, snapshot: Snapshot) -> None:
+    """Whether what is written can be deployed; a list that may be stale does not refuse it."""
+    try:
+        reader.add_what_is_deployed(snapshot)
+        check_deployable(make_plan(Desired(), snapshot), snapshot)
+    except InvalidInput:
+        if not reader.lists.used:
+            raise
+        reader.lists.distrust()
+        _check_deployed(reader, reader.snapshot(Scope()))
 
 
 def _asked_zones(zones: list[str] | None, snapshot: Snapshot) -> set[str]:
@@ -185,9 +198,18 @@ class _Run:
         if self._module.check_mode:
             # Before the checks: what differs is worth knowing also where the run would refuse to correct it.
             self._describe(plan, foreign, zones)
-            self._preflight.check(plan, snapshot, foreign, zones)
+        self._preflight.check_foreign(foreign)
+        try:
+            self._preflight.check(plan, snapshot, zones)
+        except InvalidInput:
+            # What is missing may be missing from a stale list only.
+            if not self._reader.lists.used:
+                raise
+            self._reader.lists.distrust()
+            self._go_on(*self._read_and_plan(), end_turn)
             return
-        self._preflight.check(plan, snapshot, foreign, zones)
+        if self._module.check_mode:
+            return
         self._describe(plan, foreign, zones)
         self._carry_out(plan, snapshot, zones, end_turn)
 
@@ -196,6 +218,8 @@ class _Run:
         try:
             snapshot = self._reader.snapshot(self._scope())
             plan = self._plan(snapshot)
+            if self._reader.lists.used and self._reader.complete(snapshot, plan.absences):
+                plan = self._plan(snapshot)
             if not self._reader.lists.used or is_confirmed(plan, snapshot, self._reader):
                 return snapshot, plan
             self._module.warn("bulk answers of the API were not up to date: everything was read singly instead")
@@ -271,7 +295,8 @@ class _Run:
 
     def _prove_successors(self, plan: Plan, executor: Executor, refresher: Refresher, snapshot: Snapshot) -> None:
         """Wait for the health of farms that take the place of others; if one does not come up, all is led back."""
-        farms = sorted({(new.protocol, executor.id_of(new)) for _old, new in plan.successors if new.kind == FARM.kind})
+        successors = [new for _old, new in plan.successors]
+        farms = _watched([end for end in plan.of(FARM) if end.ref in successors], plan, executor)
         try:
             if farms:
                 refresher.wait_for_healthy(farms)
@@ -352,6 +377,16 @@ class _Run:
             elif plan.zones and self._options["refresh"] and self._options["wait"]:
                 refresher.settle(plan.zones, snapshot.zones)
             if self._options["wait_for_healthy"]:
-                refresher.wait_for_healthy([(farm.protocol, executor.id_of(farm.ref)) for farm in plan.of(FARM)])
+                refresher.wait_for_healthy(_watched(plan.of(FARM), plan, executor))
         finally:
             self._result["tasks"] = refresher.tasks
+
+
+def _watched(farms: t.Iterable[End], plan: Plan, executor: Executor) -> dict[tuple[str, int], set[int]]:
+    """Farms (protocol, id), each with the ids of the servers whose health is to be waited for."""
+    return {
+        (farm.protocol, executor.id_of(farm.ref)): {
+            executor.id_of(server.ref) for server in plan.children(SERVER, farm.ref) if is_watched(server.values)
+        }
+        for farm in farms
+    }

@@ -9,10 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api, segment
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import NOT_AS_DESCRIBED, Api, segment
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.lists import Lists
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    BY_KIND,
     FARM,
     FRONTEND,
     RESOURCES,
@@ -112,6 +114,10 @@ class Reader:
         self.lists = Lists(api, bulk)
         self.root = f"/ipLoadbalancing/{segment(service_name)}"
 
+    def by_single_reads(self) -> Reader:
+        """Another one of the same service, which takes no list for whole."""
+        return Reader(self._api, self._name)
+
     def snapshot(self, scope: Scope) -> Snapshot:
         service = self.service()
         zones = zones_of(service)
@@ -130,7 +136,7 @@ class Reader:
             path = self.path(resource, protocol)
             answers = self.lists.objects([f"{path}/{item}" for item in wanted])
             snapshot.of(resource).extend(
-                observed(resource, protocol, {resource.id_api: item, **answer})
+                observed(resource, protocol, {**answer, resource.id_api: item})
                 for item, answer in zip(wanted, answers)
                 if answer is not None
             )
@@ -151,6 +157,16 @@ class Reader:
             if found:
                 snapshot.filtered.update((child.kind, *owner) for owner in owners)
             snapshot.of(child).extend(found or self.children(child, owners))
+
+    def complete(self, snapshot: Snapshot, absences: t.Iterable[Absence]) -> bool:
+        """Read whole what was filtered and now is to prove that something is not there; whether there was any."""
+        due = snapshot.filtered & {(item.kind, item.protocol, item.parent_id or None) for item in absences}
+        for kind, protocol, parent_id in due:
+            some = snapshot.children(BY_KIND[kind], protocol, parent_id)
+            others = [item for item in snapshot.objects[kind] if item not in some]
+            snapshot.objects[kind] = others + self.read(BY_KIND[kind], [(protocol, parent_id)])
+        snapshot.filtered -= due
+        return bool(due)
 
     def add_what_is_deployed(self, snapshot: Snapshot) -> None:
         """Every frontend, the routes where one leads nowhere else, and in a vRack every farm: what the rules for a
@@ -193,7 +209,10 @@ class Reader:
 
     def pending(self) -> dict[str, int]:
         """Number of waiting changes by zone, which may be ``all``; zones without are left out."""
-        answer = self._api.get_list(f"{self.root}/pendingChanges", dict)
+        path = f"{self.root}/pendingChanges"
+        answer = self._api.get_list(path, dict)
+        if not all(isinstance(item.get("number") or 0, int) for item in answer):
+            raise ApiError(NOT_AS_DESCRIBED, call=f"GET {path}")
         return {str(item.get("zone")).lower(): item["number"] for item in answer if item.get("number")}
 
     def task(self, identifier: int) -> Values | None:
@@ -232,7 +251,7 @@ class Reader:
     def renew(self, snapshot: Snapshot, resource: Resource, items: t.Sequence[Observed]) -> None:
         """Read these objects of a kind again, each by itself, and leave out those that are gone."""
         now = {
-            item.identity: observed(resource, item.protocol, {resource.id_api: item.id, **answer}, item.parent_id)
+            item.identity: observed(resource, item.protocol, {**answer, resource.id_api: item.id}, item.parent_id)
             for item, answer in zip(items, self.singly(items))
             if answer is not None
         }

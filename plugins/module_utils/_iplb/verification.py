@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import typing as t
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import BY_KIND
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource
@@ -28,12 +28,21 @@ SAMPLE_LIMIT = 5
 def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     """Whether single reads say what the bulk reads of the snapshot said, as far as the plan is built on it."""
     touched = {(item.resource.kind, item.protocol, item.id) for item in plan.operations if item.action != "create"}
+    touched |= _leaned_on(plan)
     every = [item for items in snapshot.objects.values() for item in items]
     due = [item for item in every if (item.resource.kind, *item.identity) in touched]
     about = _spoken_of(plan)
     rest = [item for item in every if (item.resource.kind, *item.identity) in about - touched]
     due += _sample(rest)
     return _lists_are_whole(plan.absences, snapshot, reader) and _are_as_read(due, reader)
+
+
+def _leaned_on(plan: Plan) -> set[tuple[str, str, int | None]]:
+    """What the writes happen in or lead to: it was found by its name, which another one may have by now."""
+    values = [value for item in plan.operations for value in item.values.values()]
+    parts = [part for value in values for part in (value.values() if isinstance(value, dict) else [value])]
+    refs = [item for item in (*parts, *(item.parent for item in plan.operations)) if isinstance(item, Ref)]
+    return {(ref.kind, ref.protocol, ref.id) for ref in refs if ref.id}
 
 
 def _spoken_of(plan: Plan) -> set[tuple[str, str, int | None]]:
@@ -73,10 +82,7 @@ def _lists_are_whole(absences: t.Iterable[Absence], snapshot: Snapshot, reader: 
 
 
 def _is_as_known(owner: tuple[Resource, str, int | None], ids: t.Sequence[int], snapshot: Snapshot) -> bool:
-    known = {item.id for item in snapshot.children(*owner)}
-    if (owner[0].kind, *owner[1:]) in snapshot.filtered:
-        return known <= set(ids)
-    return known == set(ids)
+    return {item.id for item in snapshot.children(*owner)} == set(ids)
 
 
 def _are_as_read(items: t.Sequence[Observed], reader: Reader) -> bool:

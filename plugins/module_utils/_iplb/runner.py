@@ -178,9 +178,9 @@ class _Run:
             self._result["existing"] = existing
 
     def _converge(self) -> None:
-        turn = Turn(self._api.endpoint, self._options["service_name"])
+        turn = Turn(self._api.endpoint, self._options["service_name"] + self._aside.lane)
         snapshot, plan = self._read_and_plan()
-        if self._module.check_mode or not plan.operations:
+        if self._module.check_mode or not (plan.operations or plan.aside):
             self._go_on(snapshot, plan)
             return
         with contextlib.ExitStack() as stack:

@@ -278,6 +278,15 @@ def test_a_whole_answer_has_the_health_too(deployed: Service, monkeypatch: pytes
     assert [bool(server["server_state"]) for server in told["servers"]] == [True] * 3
 
 
+def test_a_free_certificate_is_not_ordered_twice_because_a_list_is_old(deployed: Service) -> None:
+    deployed.simulator.switch(**STALE)
+    deployed.run("load_balancer_info", gather=["certificates"])
+    order: Values = {"fqdn": ["mail.example.com"], "display_name": "free", "wait_timeout": 5}
+    deployed.run("certificate", **order)
+    assert not deployed.run("certificate", **order)["changed"]
+    assert len(deployed.staged("ssl")) == 1
+
+
 @pytest.mark.parametrize("answer", [{"farmId": None}, {"farmId": "17"}], ids=str)
 def test_an_object_has_the_id_of_its_list(deployed: Service, answer: Values) -> None:
     farm = deployed.only("tcp/farm")

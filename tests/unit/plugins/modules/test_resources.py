@@ -446,6 +446,22 @@ def test_an_order_that_was_left_running_is_waited_for_and_not_repeated(web: Serv
     assert len(uploaded(web)) == 1
 
 
+def test_an_order_that_did_not_arrive_is_named(web: Service) -> None:
+    web.fault(method="POST", path=".*/freeCertificate", status=503, body={"message": "busy"})
+    message = web.fail("certificate", **FREE)
+    assert "POST /ipLoadbalancing/" in message
+    assert "run again later" in message
+    assert web.run("certificate", **FREE)["changed"]
+
+
+def test_an_order_is_told_although_its_name_could_not_be_given(web: Service) -> None:
+    web.fault(method="PUT", path=".*/ssl/[0-9]+", status=400, body={"message": "No"})
+    failed = web.failure("certificate", **FREE)
+    assert failed["changed"]
+    assert [set(report["after"]) for report in failed["written"]] == [{"fqdn"}]
+    assert kinds(web.run("certificate", **FREE)) == [("update", "certificate")]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

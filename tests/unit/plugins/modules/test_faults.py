@@ -191,3 +191,14 @@ def test_changes_that_can_not_be_counted_are_told(service: Service, number: Any)
     service.fault(method="GET", path=".*/pendingChanges", status=200, body=[{"zone": "gra", "number": number}])
     result = service.attempt("refresh")
     assert "GET /ipLoadbalancing/" in result["msg"] if number else not result["changed"]
+
+
+def test_a_server_without_address_can_not_be_taken_to_a_new_farm(service: Service) -> None:
+    service.run("load_balancer", **TASK)
+    farm = {"display_name": "smtp", "zone": "all", "replace": True}
+    old = next(item for item in service.staged("tcp/farm") if item["zone"] == "gra")
+    server = next(item for item in service.staged("tcp/server") if item["parent"] == old["farmId"])
+    path = f".*/server/{server['serverId']}"
+    service.fault(method="GET", path=path, status=200, body={**server, "address": None}, count=None)
+    task: Values = {"farms": [{**farm, "farm_id": old["farmId"]}], "bulk_reads": "never", "check": True}
+    assert "address is missing" in service.fail("load_balancer", **task)

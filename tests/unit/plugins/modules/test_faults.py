@@ -202,3 +202,21 @@ def test_a_server_without_address_can_not_be_taken_to_a_new_farm(service: Servic
     service.fault(method="GET", path=path, status=200, body={**server, "address": None}, count=None)
     task: Values = {"farms": [{**farm, "farm_id": old["farmId"]}], "bulk_reads": "never", "check": True}
     assert "address is missing" in service.fail("load_balancer", **task)
+
+
+@pytest.mark.parametrize(
+    ("method", "module", "task"),
+    [
+        ("PUT", "farm", {"display_name": "smtp", "balance": "source"}),
+        ("DELETE", "server", {"farm": "smtp", "address": "192.0.2.11", "state": "absent"}),
+    ],
+)
+@pytest.mark.parametrize("status", [404, 409])
+def test_what_changed_between_reading_and_writing_is_told_with_what_to_do(
+    service: Service, method: str, module: str, task: Values, status: int
+) -> None:
+    service.run("load_balancer", **TASK)
+    service.fault(method=method, path=".*", status=status, body={"message": "No"}, count=None)
+    message = service.fail(module, zone="gra", **task, refresh=False)
+    assert f"{method} /ipLoadbalancing/" in message
+    assert "run again" in message

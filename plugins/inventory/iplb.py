@@ -208,6 +208,8 @@ def hosts(data: Values, hostnames: t.Sequence[str]) -> dict[str, Values]:
     for farm in sorted(data["farms"], key=lambda farm: (farm["protocol"], farm["farm_id"])):
         fields = {name: value for name, value in farm.items() if name != "servers"}
         for server in sorted(farm["servers"], key=lambda server: server["server_id"]):
+            if not server["address"]:
+                continue  # which no API that is known answers, and which is no host
             health = health_of([server])
             by_address[server["address"]].append({**server, "health": health, "farm": fields})
     names = _names(by_address, hostnames)
@@ -244,14 +246,16 @@ def _variables(address: str, servers: list[Values], data: Values) -> Values:
         "iplb_farms": sorted({farm_name(server["farm"]) for server in servers}),
         "iplb_protocols": sorted({server["farm"]["protocol"] for server in servers}),
         "iplb_zones": sorted(zones),
-        "iplb_statuses": sorted({server["status"] for server in servers}),
+        "iplb_statuses": sorted({server["status"] for server in servers if server["status"]}),
         "iplb_health": health_of(servers),
         "iplb_servers": servers,
     }
 
 
 def _zones(farm: Values, zones: list[str]) -> list[str]:
-    return zones if farm["zone"] == ALL_ZONES else [farm["zone"]]
+    if farm["zone"] == ALL_ZONES:
+        return zones
+    return [farm["zone"]] if farm["zone"] else []
 
 
 def farm_name(farm: Values) -> str:
@@ -263,7 +267,7 @@ def health_of(servers: t.Sequence[Values]) -> str:
 
     Before its first check HAProxy shows a server as UP, with the check status INI.
     """
-    states = [state for server in servers for state in server["server_state"]]
+    states = [state for server in servers for state in server["server_state"] if isinstance(state, dict)]
     statuses = [state.get("status") for state in states if state.get("check_status") != "INI"]
     up = [status in UP for status in statuses if status and status != NOT_CHECKED]
     if not up:

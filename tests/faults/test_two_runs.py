@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from faults.process import result, start
-from faults.story import TASK, assert_converges, assert_ends_well, prepare, smtp_farm, smtp_frontend
+from faults.story import BEFORE, TASK, assert_converges, assert_ends_well, prepare, smtp_farm, smtp_frontend
 from unit.plugins.modules.harness import Service, Values
 
 ROUNDS = 5
@@ -62,3 +62,14 @@ def test_no_refresh_is_lost(service: Service, turn: int) -> None:
         assert len(service.live(zone, "tcp/server")) == 2
         assert len(service.live(zone, "tcp/frontend")) == 1
     assert not service.run("load_balancer_info", gather=["pending_changes"])["pending_changes"]
+
+
+@pytest.mark.parametrize("latency", [0, 5, 30])
+@pytest.mark.parametrize("turn", range(ROUNDS))
+def test_a_free_certificate_is_ordered_once(service: Service, latency: int, turn: int) -> None:
+    service.run("load_balancer", **BEFORE)
+    service.simulator.switch(latency_ms=latency)
+    order: Values = {"fqdn": ["mail.example.com"], "display_name": "free"}
+    for process in [start(service, "certificate", **order) for _run in range(2)]:
+        assert_ends_well(result(process))
+    assert [item["displayName"] for item in service.staged("ssl") if item["type"] == "built"] == ["free"]

@@ -110,9 +110,10 @@ def _make_client(settings: Settings) -> t.Any:
 def _endpoint_url(endpoint: str) -> str:
     if endpoint in ovh.client.ENDPOINTS:
         return ovh.client.ENDPOINTS[endpoint]
-    parts = urlsplit(endpoint)
-    if parts.scheme in ("http", "https") and parts.netloc:
-        return endpoint.rstrip("/")
+    with contextlib.suppress(ValueError):  # of a broken IPv6 address
+        parts = urlsplit(endpoint)
+        if parts.scheme in ("http", "https") and parts.netloc:
+            return endpoint.rstrip("/")
     raise InvalidInput(
         f'endpoint "{endpoint}" is unknown; use one of {", ".join(sorted(ovh.client.ENDPOINTS))}, or an http(s) URL'
     )

@@ -27,6 +27,8 @@ CONFIG_FILES = ("/etc/ovh.conf", "~/.ovh.conf", "./ovh.conf")
 _PLAIN = re.compile(r"[!-~]+")
 COUNTED_BY = ("consumer_key", "client_id", "access_token")
 CONCURRENCY_LIMIT = 20
+TIMEOUT_LIMIT = 86400
+SLOWEST_PACE = 1 / 60  # calls a minute
 BULK_READS = ("auto", "never")
 
 
@@ -76,8 +78,8 @@ def find_settings(
         ("ovh.conf", {name: _cleaned(f"{name} in ovh.conf", files.get(endpoint, name)) for name in names}),
     )
     timeout = Settings.timeout if options.get("timeout") is None else float(options["timeout"])
-    if not 0 < timeout < math.inf:
-        raise InvalidInput(f"timeout: {timeout:g} must be more than 0 seconds, and not endless")
+    if not 0 < timeout <= TIMEOUT_LIMIT:
+        raise InvalidInput(f"timeout: {timeout:g} must be more than 0 seconds, and {TIMEOUT_LIMIT} (a day) at most")
     retries = Settings.retries if options.get("retries") is None else int(options["retries"])
     if retries < 0:
         raise InvalidInput(f"retries: {retries} must be 0 or more")
@@ -90,6 +92,10 @@ def find_settings(
     calls_per_minute = float(options.get("calls_per_minute") or 0)
     if not 0 <= calls_per_minute < math.inf:
         raise InvalidInput(f"calls_per_minute: {calls_per_minute:g} must be more than 0, or left out for no limit")
+    if 0 < calls_per_minute < SLOWEST_PACE:
+        raise InvalidInput(
+            f"calls_per_minute: {calls_per_minute:g} is less than a call in an hour; OVHcloud advises to stay below 60"
+        )
     credentials = _pick_credentials(sources, files.missing_section(endpoint))
     return Settings(endpoint, credentials, timeout, retries, concurrency, bulk_reads == "auto", calls_per_minute)
 

@@ -29,6 +29,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table impor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import normalise
 
 UNSET = object()
+SECRET_LENGTH = 16  # of a part of a key that tells something of it; shorter are the words of its first and last line
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ class Desired:
         return children[0].values.get("address")
 
     def secrets(self) -> set[str]:
-        """Every value that must not be shown."""
+        """Every value that must not be shown, and each line of it: an answer may repeat a part, or all in one line."""
         fields = [(item, known) for item in self.objects for known in item.resource.fields if known.secret]
-        return {str(item.values[known.name]) for item, known in fields if item.values.get(known.name)}
+        values = {str(item.values[known.name]) for item, known in fields if item.values.get(known.name)}
+        return values | {line for value in values for line in value.split() if len(line) >= SECRET_LENGTH}
 
     def purges(self, resource: Resource, protocol: str) -> bool:
         """Whether objects of this kind that no entry names are to go; a protocol counts only for what has one."""

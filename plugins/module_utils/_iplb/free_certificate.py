@@ -8,6 +8,7 @@ collection.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
@@ -29,10 +30,11 @@ class FreeCertificate:
     """Plans and orders one free certificate. ``done`` are the reports of what was carried out."""
 
     moves = False
+    lane = " freeCertificate"  # its turns are its own: an order may take long, and is about nothing else
 
     def __init__(self, api: Api, reader: Reader, wanted: Order, timeout: float) -> None:
         self._api = api
-        self._reader = reader
+        self._reader = reader.by_single_reads()  # a stale list would order a second one
         self._wanted = wanted
         self._timeout = timeout
         self._found: Observed | None = None
@@ -63,11 +65,13 @@ class FreeCertificate:
         if change is None:
             return
         found = self._found or self._order()
+        if self._found is None:
+            self.done = [replace(change, after={"fqdn": change.after["fqdn"]}).report(found.id)]
         if "display_name" in change.after:
             path = f"{self._reader.path(CERTIFICATE, found.protocol)}/{found.id}"
             self._api.put(path, {"displayName": change.after["display_name"]})
         self._found = found
-        self.done.append(change.report(found.id))
+        self.done = [change.report(found.id)]
 
     def leave(self, _change: Change | None) -> None:
         """Nothing comes after the objects."""
@@ -80,12 +84,8 @@ class FreeCertificate:
         return {CERTIFICATE.plural: [{CERTIFICATE.id_option: found.id, **found.values, **found.facts}]}
 
     def _good_one(self) -> Observed | None:
-        """The one for just these names that is good for longest; one of this name first.
-
-        Read singly: one that an old list has not yet would be ordered again.
-        """
-        there = self._reader.objects(CERTIFICATE, CERTIFICATE.protocols, singly=True)
-        good = [item for item in there if self._is_good(item)]
+        """The one for just these names that is good for longest; one of this name first."""
+        good = [item for item in self._reader.objects(CERTIFICATE, CERTIFICATE.protocols) if self._is_good(item)]
         named = [item for item in good if item.name == self._wanted.display_name]
         return max(named or good, key=lambda item: (expiry_of(item), item.id), default=None)
 
@@ -106,13 +106,15 @@ class FreeCertificate:
         found = self._good_one()
         if found:
             return found
+        lost = None
         try:
             body = {"fqdn": sorted(self._wanted.names)}
             self._follow(self._api.post(f"{self._reader.root}/freeCertificate", body, "id")["id"], deadline)
-        except LostAnswer:
+        except LostAnswer as error:
+            lost = error
             for task in self._running():
                 self._follow(task, deadline)
-        return self._delivered(deadline)
+        return self._delivered(deadline, lost)
 
     def _running(self) -> list[int]:
         path = f"{self._reader.root}/task"
@@ -140,13 +142,15 @@ class FreeCertificate:
                     task=task,
                 )
 
-    def _delivered(self, deadline: Deadline) -> Observed:
+    def _delivered(self, deadline: Deadline, lost: LostAnswer | None) -> Observed:
         for _look in range(LOOKS_AFTER_THE_TASK):
             found = self._good_one()
             if found:
                 return found
             if not deadline.sleep():
                 break
+        if lost:
+            raise lost
         raise RefreshFailed(
             "the order of a free certificate is done, and no good certificate with just these names is there; look at "
             "the certificates in the control panel, then run again"

@@ -142,7 +142,7 @@ def _one_by_address(wanted: DesiredObject, existing: t.Sequence[Observed], port:
     """The one server that is meant: by id, else by address and effective port; without port, the address alone."""
     if wanted.id is not None:
         return _by_id_and_address(wanted, existing)
-    found = [server for server in existing if server.values["address"] == wanted.values["address"]]
+    found = [server for server in existing if server.values["address"] == wanted.values.get("address")]
     if "port" in wanted.values:
         meant = wanted.values["port"] or port
         found = [server for server in found if (server.values["port"] or port) == meant]
@@ -174,9 +174,9 @@ def _check_twin_servers(pairs: t.Sequence[Pair], farm_port: int | None) -> None:
             raise InvalidInput(f"{wanted.where} stands twice in the list; keep one entry for each address and port")
         seen.add(identity)
     by_address = [pair[0] for pair in pairs if pair[0].id is None]
-    addresses = [wanted.values["address"] for wanted in by_address]
+    addresses = [wanted.values.get("address") for wanted in by_address]
     for wanted in by_address:
-        if "port" not in wanted.values and addresses.count(wanted.values["address"]) > 1:
+        if "port" not in wanted.values and addresses.count(wanted.values.get("address")) > 1:
             raise InvalidInput(f"{wanted.where}: the list has this address more than once; give each entry its port")
 
 

@@ -10,7 +10,7 @@ import re
 import typing as t
 from functools import partial
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import NOT_AS_DESCRIBED, Api
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     RESOURCES,
@@ -58,7 +58,7 @@ def _nat_ip(api: Api, reader: Reader, service: Values) -> list[Values]:
     public = [{**snake_case(item), "vrack_network_id": None} for item in api.get_list(f"{reader.root}/natIp", dict)]
     if not service.get("vrackName"):
         return public
-    networks = _each(api, f"{reader.root}/vrack/network")
+    networks = _each(api, reader, f"{reader.root}/vrack/network", "natIp", "vrackNetworkId")
     return public + [
         {"zone": None, "ip": [network["natIp"]], "vrack_network_id": network["vrackNetworkId"]} for network in networks
     ]
@@ -69,11 +69,12 @@ def _pending_changes(_api: Api, reader: Reader, service: Values) -> dict[str, in
 
 
 def _quota(api: Api, reader: Reader, _service: Values) -> list[Values]:
-    return [snake_case(quota) for quota in _each(api, f"{reader.root}/quota")]
+    return [snake_case(quota) for quota in _each(api, reader, f"{reader.root}/quota")]
 
 
 def _tasks(api: Api, reader: Reader, _service: Values) -> list[Values]:
-    return sorted((snake_case(task) for task in _each(api, f"{reader.root}/task")), key=lambda task: task["id"])
+    tasks = _each(api, reader, f"{reader.root}/task", "id")
+    return [snake_case(task) for task in sorted(tasks, key=lambda task: task["id"])]
 
 
 def _objects(resource: Resource, _api: Api, reader: Reader, _service: Values) -> list[Values]:
@@ -98,8 +99,16 @@ def _told(item: Observed, child: Resource | None, children: t.Sequence[Observed]
     return told
 
 
-def _each(api: Api, path: str) -> list[Values]:
-    return api.get_many([f"{path}/{item}" for item in api.get_list(path, (int, str))])
+def _each(api: Api, reader: Reader, path: str, *needed: str) -> list[Values]:
+    """The objects of a list, without those that are gone since: tasks that are over are not kept for ever.
+
+    :raises ApiError: where one has not the fields that are needed.
+    """
+    answers = reader.lists.objects([f"{path}/{item}" for item in api.get_list(path, (int, str))])
+    found = [item for item in answers if item is not None]
+    if any(item.get(name) is None for item in found for name in needed):
+        raise ApiError(NOT_AS_DESCRIBED, call=f"GET {path}")
+    return found
 
 
 PARTS: dict[str, t.Callable[[Api, Reader, Values], t.Any]] = {

@@ -42,11 +42,9 @@ class Lists:
         """Read everything singly from now on."""
         self.bulk = self.used = False
 
-    def read(
-        self, resource: Resource, paths: t.Sequence[str], query: Values | None = None, singly: bool = False
-    ) -> list[list[Values]]:
+    def read(self, resource: Resource, paths: t.Sequence[str], query: Values | None = None) -> list[list[Values]]:
         """The objects of each list, by ascending id."""
-        if self.bulk and not singly:
+        if self.bulk:
             # The first one alone: where it is refused, the others need not be asked.
             answers = [self._whole(resource, path, query) for path in paths[:1]]
             if self.bulk:
@@ -84,8 +82,8 @@ class Lists:
         result: list[list[Values]] = [[] for _path in paths]
         for (place, path), answer in zip(items, answers):
             if answer is not None:
-                # A list knows the ids of its objects; an answer need not repeat them.
-                result[place].append({resource.id_api: int(path.rpartition("/")[2]), **answer})
+                # A list knows the ids of its objects, whatever an answer says of its own.
+                result[place].append({**answer, resource.id_api: int(path.rpartition("/")[2])})
         return result
 
     def objects(self, paths: t.Sequence[str]) -> list[Values | None]:
@@ -119,8 +117,9 @@ def _has_shape(resource: Resource, item: Values) -> bool:
     identifier = item.get(resource.id_api)
     if not isinstance(identifier, int) or isinstance(identifier, bool):
         return False
-    protocols = resource.protocols
+    if not all(fact.api in item for fact in resource.facts):
+        return False
     return any(
         all(field.api in item for field in resource.fields_for(protocol) if not field.write_only)
-        for protocol in protocols
+        for protocol in resource.protocols
     )

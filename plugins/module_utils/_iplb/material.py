@@ -21,6 +21,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
 
 try:
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     CRYPTOGRAPHY_IMPORT_ERROR = None
@@ -49,12 +50,13 @@ def read_material(certificate: str, where: str) -> Material:
     try:
         der = ssl.PEM_cert_to_DER_cert(block[0])
         parsed = x509.load_der_x509_certificate(der)
-    except ValueError:
+        names, expires = frozenset(_names(parsed)), _expiry(parsed)
+    except (ValueError, x509.DuplicateExtension):
         raise InvalidInput(f"{where}: certificate can not be read; check that the whole PEM text is there") from None
     return Material(
         frozenset({hashlib.sha1(der).hexdigest(), hashlib.sha256(der).hexdigest()}),  # noqa: S324 - the API's choice
-        frozenset(_names(parsed)),
-        _expiry(parsed),
+        names,
+        expires,
     )
 
 
@@ -64,9 +66,11 @@ def check_key(certificate: str, key: str, where: str) -> None:
     block = _BLOCK.search(certificate)
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
+        public = x509.load_pem_x509_certificate(block[0].encode()).public_key() if block else None
     except (ValueError, TypeError):
         raise InvalidInput(f"{where}: key can not be read; give an unencrypted private key in PEM form") from None
-    public = x509.load_pem_x509_certificate(block[0].encode()).public_key() if block else None
+    except UnsupportedAlgorithm:
+        raise InvalidInput(f"{where}: key is of a kind that can not be read here; use RSA, or EC on P-256") from None
     if public is None or _spki(public) != _spki(private.public_key()):
         raise InvalidInput(f"{where}: key is not the one of this certificate")
 

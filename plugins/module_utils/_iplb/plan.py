@@ -124,8 +124,7 @@ class End:
 
 
 class Absence(t.NamedTuple):
-    """A list on whose silence a plan is built: what it does not hold is made, or is not there to be deleted, or is no
-    twin of what is changed, which the task could mean as well.
+    """A list on whose silence a plan is built.
 
     ``parent_id`` is 0 for what has no parent.
     """
@@ -140,7 +139,8 @@ class Plan:
     """Operations in legal order, the zones the task speaks of, and the objects it knows of as they will be.
 
     ``successors`` are old and new of what takes the place of another, and must be healthy before that goes. ``notices``
-    are for the operator. ``aside`` is what is written beside the operations.
+    are for the operator. ``absences`` are of what is made, or is not there to be deleted, ``twins`` of what the task
+    could mean as well. ``aside`` is what is written beside the operations.
     """
 
     operations: list[Operation]
@@ -149,6 +149,7 @@ class Plan:
     successors: list[tuple[Ref, Ref]] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     absences: set[Absence] = field(default_factory=set)
+    twins: set[Absence] = field(default_factory=set)
     aside: Change | None = None
 
     def phases(self) -> list[list[Operation]]:

@@ -78,6 +78,7 @@ class _Planner:
         self._successors: dict[tuple[str, str, int | None], Ref] = {}
         self._notices: list[str] = []
         self._absences: set[Absence] = set()
+        self._twins: set[Absence] = set()
 
     def plan(self) -> Plan:
         for resource in RESOURCES:
@@ -94,6 +95,7 @@ class _Planner:
             [(Ref(*old[:2], "", old[2]), new) for old, new in self._successors.items()],
             self._notices,
             self._absences,
+            self._twins,
         )
 
     # Objects and their children
@@ -250,7 +252,7 @@ class _Planner:
     def _update(self, found: Observed, before: End, after: End, changes: Values) -> None:
         check_zones(after, changes, self._ends)
         if found.resource.parent or self._is_read(found.resource.kind, found.protocol):
-            self._note_absence(found.resource, found.protocol, found.parent_id)
+            self._twins.add(Absence(found.resource.kind, found.protocol, found.parent_id or 0))
         self._note_named(after, changes)
         old = {name: found.values.get(name) for name in changes}
         for reference in found.resource.references:
@@ -332,7 +334,7 @@ class _Planner:
 
     def _note_twins(self, ref: Ref | None) -> None:
         if ref and ref.id and self._is_read(ref.kind, ref.protocol):
-            self._absences.add(Absence(ref.kind, ref.protocol, 0))
+            self._twins.add(Absence(ref.kind, ref.protocol, 0))
 
     def _is_read(self, kind: str, protocol: str) -> bool:
         """Whether every object of it was read, rather than those with the ids that the task names."""

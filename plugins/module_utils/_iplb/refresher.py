@@ -174,9 +174,9 @@ class Refresher:
         times = [_time(task.get("doneDate") or task.get("creationDate")) for task in tasks]
         return max((moment for moment in times if moment), default=None)
 
-    def wait_for_healthy(self, farms: t.Sequence[tuple[str, int]]) -> None:
+    def wait_for_healthy(self, farms: t.Mapping[tuple[str, int], t.Collection[int]]) -> None:
         """Wait until every active, probed server of these farms (protocol, id) was found UP by every
-        instance after the refresh.
+        instance after the refresh; the ids are those of the servers that are known to be active and probed.
 
         Right after a reload HAProxy shows UP before any check ran, so a check counts only when it is younger than
         the refresh.
@@ -187,7 +187,7 @@ class Refresher:
         deadline = Deadline(self._timeout, self._api)
         waiting = list(farms)
         while True:
-            found = [(server, _trouble(server, since)) for server in self._reader.servers(waiting)]
+            found = [(server, _trouble(server, since)) for server in self._servers(waiting, farms)]
             ill = [f"{server.values['address']}: {trouble}" for server, trouble in found if trouble]
             if not ill:
                 return
@@ -199,6 +199,23 @@ class Refresher:
                     "Postfix runs on these servers and expects the PROXY header that the farm sends"
                 )
 
+    def _servers(
+        self, waiting: t.Sequence[tuple[str, int]], farms: t.Mapping[tuple[str, int], t.Collection[int]]
+    ) -> list[Observed]:
+        """The servers of these farms. An old list has not yet what this run made or made active, and would pass it."""
+        servers = self._reader.servers(waiting)
+        watched = {(server.protocol, server.parent_id, server.id) for server in servers if is_watched(server.values)}
+        wanted = {(*farm, server) for farm in waiting for server in farms[farm]}
+        if self._reader.lists.used and not wanted <= watched:
+            self._reader.lists.distrust()
+            servers = self._reader.servers(waiting)
+        return servers
+
+
+def is_watched(server: Values) -> bool:
+    """Whether the health of a server is waited for."""
+    return bool(server.get("status") == "active" and server.get("probe"))
+
 
 def _zones(task: Values) -> list[str]:
     return [str(zone) for zone in task.get("zones") or []]
@@ -206,7 +223,7 @@ def _zones(task: Values) -> list[str]:
 
 def _trouble(server: Observed, since: datetime | None) -> str | None:
     """What is wrong with a server, or None."""
-    if server.values["status"] != "active" or not server.values["probe"]:
+    if not is_watched(server.values):
         return None
     if not server.server_state:
         return "no check reported yet"

@@ -28,18 +28,20 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.info import
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.keys import object_key
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import (
     Change,
+    End,
     Operation,
     Plan,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.planner import make_plan
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.preflight import Preflight, check_deployable
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.references import held
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import Refresher, is_watched
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.replacement import way_back
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.result import diff, objects, reports
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
     CERTIFICATE,
     FARM,
+    SERVER,
     referrers,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import Service
@@ -186,9 +188,9 @@ class _Run:
             self._result["existing"] = existing
 
     def _converge(self) -> None:
-        turn = Turn(self._api.endpoint, self._options["service_name"])
+        turn = Turn(self._api.endpoint, self._options["service_name"] + self._aside.lane)
         ready = self._prepare()
-        if self._module.check_mode or not ready.plan.operations:
+        if self._module.check_mode or not (ready.plan.operations or ready.plan.aside):
             self._go_on(ready)
             return
         with contextlib.ExitStack() as stack:
@@ -220,7 +222,10 @@ class _Run:
 
     def _read_and_plan(self) -> tuple[Snapshot, Plan]:
         snapshot = self._reader.snapshot(self._scope())
-        return snapshot, self._plan(snapshot)
+        plan = self._plan(snapshot)
+        if self._reader.lists.used and self._reader.complete(snapshot, plan.absences):
+            plan = self._plan(snapshot)
+        return snapshot, plan
 
     def _judge(self, snapshot: Snapshot, plan: Plan) -> _Ready:
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
@@ -298,7 +303,8 @@ class _Run:
 
     def _prove_successors(self, plan: Plan, executor: Executor, refresher: Refresher, snapshot: Snapshot) -> None:
         """Wait for the health of farms that take the place of others; if one does not come up, all is led back."""
-        farms = sorted({(new.protocol, executor.id_of(new)) for _old, new in plan.successors if new.kind == FARM.kind})
+        successors = [new for _old, new in plan.successors]
+        farms = _watched([end for end in plan.of(FARM) if end.ref in successors], plan, executor)
         try:
             if farms:
                 refresher.wait_for_healthy(farms)
@@ -379,6 +385,16 @@ class _Run:
             elif plan.zones and self._options["refresh"] and self._options["wait"]:
                 refresher.settle(plan.zones, snapshot.zones)
             if self._options["wait_for_healthy"]:
-                refresher.wait_for_healthy([(farm.protocol, executor.id_of(farm.ref)) for farm in plan.of(FARM)])
+                refresher.wait_for_healthy(_watched(plan.of(FARM), plan, executor))
         finally:
             self._result["tasks"] = refresher.tasks
+
+
+def _watched(farms: t.Iterable[End], plan: Plan, executor: Executor) -> dict[tuple[str, int], set[int]]:
+    """Farms (protocol, id), each with the ids of the servers whose health is to be waited for."""
+    return {
+        (farm.protocol, executor.id_of(farm.ref)): {
+            executor.id_of(server.ref) for server in plan.children(SERVER, farm.ref) if is_watched(server.values)
+        }
+        for farm in farms
+    }

@@ -12,6 +12,7 @@ leaves it after everything else, when no farm is in one any more.
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api, segment
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
@@ -23,7 +24,12 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Change
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.refresher import FAILED_STATUSES, Deadline
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import QUOTA_FIELDS, SERVICE_FIELDS
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Snapshot, zones_of
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import (
+    TASK_FIELDS,
+    Reader,
+    Snapshot,
+    zones_of,
+)
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import same
 
@@ -49,7 +55,9 @@ def _alerts_of(api: Api, reader: Reader, zones: t.Sequence[str]) -> Values:
 
 
 class Service:
-    """Plans and writes the settings of one service. ``done`` are the reports of what was carried out."""
+    """Plans and writes the settings of one service."""
+
+    lane = ""
 
     def __init__(self, api: Api, reader: Reader, wanted: Values, timeout: float) -> None:
         self._api = api
@@ -57,7 +65,18 @@ class Service:
         self._wanted = wanted
         self._timeout = timeout
         self._vrack: tuple[str, str | None] | None = None  # its state and name, once they were read
-        self.done: list[Values] = []
+        self._change: Change | None = None
+        self._written: Values = {}
+
+    @property
+    def done(self) -> list[Values]:
+        """The report of what was carried out so far."""
+        if not (self._change and self._written):
+            return []
+        before = {name: self._change.before[name] for name in self._written}
+        if "quota_alerts" in before:
+            before["quota_alerts"] = {zone: before["quota_alerts"][zone] for zone in self._written["quota_alerts"]}
+        return [replace(self._change, before=before, after=self._written).report()]
 
     @property
     def moves(self) -> bool:
@@ -117,23 +136,28 @@ class Service:
 
     def enter(self, change: Change | None) -> None:
         """Everything that comes before the objects: the service's own fields, and a vRack to be in."""
+        self._change = change
         after = change.after if change else {}
         body = {field.api: after[field.name] for field in SERVICE_FIELDS if field.name in after}
         if body:
             self._api.put(self._reader.root, body)
+            self._written = {field.name: after[field.name] for field in SERVICE_FIELDS if field.name in after}
         for zone, alert in after.get("quota_alerts", {}).items():
             self._api.put(f"{self._reader.root}/quota/{segment(zone)}", {ALERT.api: alert})
+            self._written.setdefault("quota_alerts", {})[zone] = alert
         if self._wanted.get("vrack"):
             self._move(self._wanted["vrack"])
-        if change and not change.leaves_vrack:
-            self.done.append(change.report())
+            self._note_move()
 
-    def leave(self, change: Change | None) -> None:
+    def leave(self, _change: Change | None) -> None:
         """What comes after the objects: to be in no vRack."""
         if "vrack" in self._wanted and not self._wanted["vrack"]:
             self._move(None)
-        if change and change.leaves_vrack:
-            self.done.append(change.report())
+            self._note_move()
+
+    def _note_move(self) -> None:
+        if self._change and "vrack" in self._change.after:
+            self._written["vrack"] = self._change.after["vrack"]
 
     # The vRack
 
@@ -142,7 +166,12 @@ class Service:
         return name if state in IN_A_VRACK else None
 
     def _read_vrack(self) -> tuple[str, str | None]:
-        answer = self._api.get_object(f"{self._reader.root}/vrack/status", "state")
+        try:
+            answer = self._api.get_object(f"{self._reader.root}/vrack/status", "state")
+        except ApiError as error:
+            if error.status == 404:
+                self._reader.service()  # where it is the service that does not exist, this says so
+            raise
         self._vrack = answer["state"], answer.get("vrackName")
         return self._vrack
 
@@ -152,7 +181,7 @@ class Service:
         :raises RefreshFailed: when it fails or takes too long.
         """
         deadline = Deadline(self._timeout, self._api)
-        state, name = self._vrack or self._read_vrack()
+        state, name = self._read_vrack()  # now: another run may have had its turn since the plan was made
         while state in ON_THE_WAY:
             self._sleep(deadline, state)
             state, name = self._read_vrack()
@@ -165,13 +194,12 @@ class Service:
         self._follow(f"{path}/task", self._start(path, wanted), wanted, deadline)
 
     def _start(self, path: str, wanted: str | None) -> Values | None:
-        service = self._reader.service()["serviceName"]
+        service = self._reader.service().get("serviceName")
         if not wanted:
             self._api.delete(f"{path}/ipLoadbalancing/{segment(service)}")
             return None
         try:
-            answer: Values = self._api.post(f"{path}/ipLoadbalancing", {"ipLoadbalancing": service})
-            return answer
+            return self._api.post(f"{path}/ipLoadbalancing", {"ipLoadbalancing": service}, *TASK_FIELDS)
         except LostAnswer:
             return None  # what the state comes to says whether it was heard
 
@@ -196,8 +224,7 @@ class Service:
     def _task(self, path: str) -> Values | None:
         """None for one that is over: finished tasks of a vRack leave its list."""
         try:
-            answer: Values = self._api.get(path)
-            return answer
+            return self._api.get_object(path, *TASK_FIELDS)
         except ApiError as error:
             if error.status != 404:
                 raise

@@ -9,10 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import Api, segment
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.api import NOT_AS_DESCRIBED, Api, segment
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import ApiError, InvalidInput
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.lists import Lists
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import (
+    BY_KIND,
     FARM,
     FRONTEND,
     RESOURCES,
@@ -112,6 +114,10 @@ class Reader:
         self.lists = Lists(api, bulk)
         self.root = f"/ipLoadbalancing/{segment(service_name)}"
 
+    def by_single_reads(self) -> Reader:
+        """Another one of the same service, which takes no list for whole."""
+        return Reader(self._api, self._name)
+
     def snapshot(self, scope: Scope) -> Snapshot:
         service = self.service()
         zones = zones_of(service)
@@ -130,7 +136,7 @@ class Reader:
             path = self.path(resource, protocol)
             answers = self.lists.objects([f"{path}/{item}" for item in wanted])
             snapshot.of(resource).extend(
-                observed(resource, protocol, {resource.id_api: item, **answer})
+                observed(resource, protocol, {**answer, resource.id_api: item})
                 for item, answer in zip(wanted, answers)
                 if answer is not None
             )
@@ -152,6 +158,16 @@ class Reader:
             if found:
                 snapshot.filtered.update(((child.kind, *owner), query) for owner in owners)
             snapshot.of(child).extend(found or self.children(child, owners))
+
+    def complete(self, snapshot: Snapshot, absences: t.Iterable[Absence]) -> bool:
+        """Read whole what was filtered and now is to prove that something is not there; whether there was any."""
+        due = snapshot.filtered.keys() & {(item.kind, item.protocol, item.parent_id or None) for item in absences}
+        for kind, protocol, parent_id in due:
+            some = snapshot.children(BY_KIND[kind], protocol, parent_id)
+            others = [item for item in snapshot.objects[kind] if item not in some]
+            snapshot.objects[kind] = others + self.read(BY_KIND[kind], [(protocol, parent_id)])
+            del snapshot.filtered[kind, protocol, parent_id]
+        return bool(due)
 
     def add_what_is_deployed(self, snapshot: Snapshot) -> None:
         """Every frontend, the routes where one leads nowhere else, and in a vRack every farm: what the rules for a
@@ -194,7 +210,10 @@ class Reader:
 
     def pending(self) -> dict[str, int]:
         """Number of waiting changes by zone, which may be ``all``; zones without are left out."""
-        answer = self._api.get_list(f"{self.root}/pendingChanges", dict)
+        path = f"{self.root}/pendingChanges"
+        answer = self._api.get_list(path, dict)
+        if not all(isinstance(item.get("number") or 0, int) for item in answer):
+            raise ApiError(NOT_AS_DESCRIBED, call=f"GET {path}")
         return {str(item.get("zone")).lower(): item["number"] for item in answer if item.get("number")}
 
     def task(self, identifier: int) -> Values | None:
@@ -209,9 +228,9 @@ class Reader:
     def path(self, resource: Resource, protocol: str, parent_id: int | None = None) -> str:
         return f"{self.root}/{resource.path.format(protocol=protocol, parent=parent_id)}"
 
-    def objects(self, resource: Resource, protocols: t.Iterable[str], singly: bool = False) -> list[Observed]:
+    def objects(self, resource: Resource, protocols: t.Iterable[str]) -> list[Observed]:
         """All objects of these protocols, of a kind without parent."""
-        return self.read(resource, [(protocol, None) for protocol in sorted(protocols)], singly=singly)
+        return self.read(resource, [(protocol, None) for protocol in sorted(protocols)])
 
     def children(self, resource: Resource, parents: t.Iterable[tuple[str, int]]) -> list[Observed]:
         """The children of these parents (protocol, id)."""
@@ -238,7 +257,7 @@ class Reader:
     def renew(self, snapshot: Snapshot, resource: Resource, items: t.Sequence[Observed]) -> None:
         """Read these objects of a kind again, each by itself, and leave out those that are gone."""
         now = {
-            item.identity: observed(resource, item.protocol, {resource.id_api: item.id, **answer}, item.parent_id)
+            item.identity: observed(resource, item.protocol, {**answer, resource.id_api: item.id}, item.parent_id)
             for item, answer in zip(items, self.singly(items))
             if answer is not None
         }
@@ -246,14 +265,10 @@ class Reader:
         snapshot.objects[resource.kind] = [*others, *now.values()]
 
     def read(
-        self,
-        resource: Resource,
-        owners: t.Sequence[tuple[str, int | None]],
-        query: Values | None = None,
-        singly: bool = False,
+        self, resource: Resource, owners: t.Sequence[tuple[str, int | None]], query: Values | None = None
     ) -> list[Observed]:
         """The objects of the lists of these owners: protocol, and id of the parent if there is one."""
-        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners], query, singly)
+        answers = self.lists.read(resource, [self.path(resource, *owner) for owner in owners], query)
         return [
             observed(resource, protocol, answer, parent_id)
             for (protocol, parent_id), objects in zip(owners, answers)

@@ -18,7 +18,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
     ForeignChanges,
     InvalidInput,
 )
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import BY_KIND
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource
@@ -33,6 +33,7 @@ SAMPLE_LIMIT = 5
 def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     """Whether single reads say what the bulk reads of the snapshot said, as far as the plan is built on it."""
     touched = {(item.resource.kind, item.protocol, item.id) for item in plan.operations if item.action != "create"}
+    touched |= _leaned_on(plan)
     every = [item for items in snapshot.objects.values() for item in items]
     due = [item for item in every if (item.resource.kind, *item.identity) in touched]
     about = _spoken_of(plan)
@@ -40,7 +41,7 @@ def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     due += _sample(rest)
     # A task that asks for one address takes what it gets for the only one.
     asked = {Absence(kind, protocol, parent_id or 0) for kind, protocol, parent_id in snapshot.filtered}
-    return _lists_are_whole(plan.absences | asked, snapshot, reader) and _are_as_read(due, reader)
+    return _lists_are_whole(plan.absences | plan.twins | asked, snapshot, reader) and _are_as_read(due, reader)
 
 
 def may_be_stale(error: Exception) -> bool:
@@ -48,6 +49,14 @@ def may_be_stale(error: Exception) -> bool:
     if isinstance(error, ApiError):
         return error.status == 404
     return isinstance(error, InvalidInput) and not isinstance(error, ForeignChanges)
+
+
+def _leaned_on(plan: Plan) -> set[tuple[str, str, int | None]]:
+    """What the writes happen in or lead to: it was found by its name, which another one may have by now."""
+    values = [value for item in plan.operations for value in item.values.values()]
+    parts = [part for value in values for part in (value.values() if isinstance(value, dict) else [value])]
+    refs = [item for item in (*parts, *(item.parent for item in plan.operations)) if isinstance(item, Ref)]
+    return {(ref.kind, ref.protocol, ref.id) for ref in refs if ref.id}
 
 
 def _spoken_of(plan: Plan) -> set[tuple[str, str, int | None]]:

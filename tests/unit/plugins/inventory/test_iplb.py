@@ -126,6 +126,30 @@ def test_a_server_counts_as_up_only_after_its_first_check() -> None:
     assert health_of([{"server_state": [unchecked, {"status": "DOWN", "check_status": "L4CON"}]}]) == "down"
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer", "left"),
+    [
+        ("server", {"address": None}, {"192.0.2.12"}),
+        ("server", {"serverState": [None, "UP"]}, {"192.0.2.11", "192.0.2.12"}),
+        ("server", {"status": None}, {"192.0.2.11", "192.0.2.12"}),
+        ("farm", {"zone": None}, {"192.0.2.11", "192.0.2.12"}),
+    ],
+    ids=str,
+)
+def test_an_answer_that_lacks_something_leaves_out_no_other_host(
+    inventory: Inventory, kind: str, answer: dict[str, Any], left: set[str]
+) -> None:
+    for zone in ("gra", "rbx"):
+        farm = inventory.farm(displayName=f"smtp-{zone}", zone=zone)
+        server = inventory.server(farm, "192.0.2.11")
+        inventory.server(farm, "192.0.2.12")
+    this = f"tcp/farm/{farm}" + (f"/server/{server}" if kind == "server" else "")
+    body = {**inventory.simulator.call("GET", this), **answer}
+    fault = {"method": "GET", "path": f".*/{this}", "status": 200, "body": body, "count": None}
+    inventory.simulator.admin("POST", "faults", fault)
+    assert left <= set(inventory.hosts(bulk_reads="never"))
+
+
 def test_a_misspelt_option_is_named(inventory: Inventory) -> None:
     assert "servicename is not an option of mailops.ovh_iplb.iplb" in inventory.error(servicename="loadbalancer-0")
 

@@ -141,6 +141,9 @@ INPUTS = [
     farm("wait_timeout must be more than 0 seconds", wait_timeout="nan"),
     farm("wait_timeout must be more than 0 seconds", wait_timeout="inf"),
     farm("calls_per_minute: nan must be more than 0", calls_per_minute="nan"),
+    farm("calls_per_minute: 1e-10 is less than a call in an hour", calls_per_minute=1e-10),
+    farm("timeout: 1e+300 must be more than 0 seconds, and 86400 (a day) at most", timeout=1e300),
+    farm('endpoint "http://[::1" is unknown', endpoint="http://[::1"),
     # Routes and networks
     route("action.type is missing", "action is given whole", action={}),
     route("action.type is missing", action={"target": "7"}),

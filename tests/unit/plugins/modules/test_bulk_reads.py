@@ -243,3 +243,115 @@ def test_no_server_of_the_same_address_is_passed_over(twins: Service, weight: in
     options = {"farm_id": farm, **TWIN, **({"weight": weight} if weight else {})}
     assert "say which with port or server_id" in twins.fail("server", **options)
     assert twins.writes() == []
+
+
+# What a name or a filter found may be old too
+
+
+def swap_names(service: Service, one: str, other: str) -> Values:
+    """Two farms take each other's name; returns their ids by the names that they have then."""
+    ids = {farm["displayName"]: farm["farmId"] for farm in service.staged("tcp/farm")}
+    for name, taken in ((one, other), (other, one)):
+        service.api("PUT", f"tcp/farm/{ids[name]}", {"displayName": taken})
+    return {one: ids[other], other: ids[one]}
+
+
+@pytest.fixture
+def renamed(deployed: Service) -> Callable[..., Values]:
+    """Runs a task whose farms had each other's name when the bulk answers were new; returns the ids by name."""
+
+    def run(module: str, **task: object) -> Values:
+        deployed.run("farm", display_name="mx", zone="gra", port=25, refresh=False)
+        deployed.simulator.switch(**STALE)
+        deployed.run(module, check=True, refresh=False, **task)
+        ids = swap_names(deployed, "smtp", "mx")
+        deployed.run(module, refresh=False, **task)
+        return ids
+
+    return run
+
+
+def test_a_server_goes_to_the_farm_that_has_the_name_now(
+    deployed: Service, renamed: Callable[..., Values], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "sample", lambda items, number: [])
+    ids = renamed("server", farm="mx", address="192.0.2.14", status="active")
+    (made,) = [item for item in deployed.staged("tcp/server") if item["address"] == "192.0.2.14"]
+    assert made["parent"] == ids["mx"]
+
+
+def test_a_frontend_leads_to_the_farm_that_has_the_name_now(
+    deployed: Service, renamed: Callable[..., Values], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "sample", lambda items, number: [])
+    ids = renamed("frontend", display_name="mx", zone="gra", port="26", default_farm="mx")
+    (made,) = [item for item in deployed.staged("tcp/frontend") if item["displayName"] == "mx"]
+    assert made["defaultFarmId"] == ids["mx"]
+
+
+@pytest.mark.parametrize(("state", "left"), [("present", 4), ("absent", 3)])
+def test_a_second_port_of_an_address_is_not_missing_because_a_filtered_list_is_old(
+    deployed: Service, state: str, left: int
+) -> None:
+    task: Values = {"farm": "smtp", "address": "192.0.2.11", "port": 587, "status": "active", "refresh": False}
+    deployed.simulator.switch(**STALE)
+    deployed.run("server", **task, check=True)
+    deployed.api("POST", f"{farm_path(deployed)}/server", {key: task[key] for key in ("address", "port", "status")})
+    deployed.run("server", **task, state=state)
+    assert len(deployed.staged("tcp/server")) == left
+
+
+# Health, and what can be deployed
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[], [{"address": "192.0.2.11", "status": "inactive", "probe": True}], [SERVERS[0]]],
+    ids=["new", "made active", "now probed"],
+)
+def test_health_is_not_that_of_an_old_list(service: Service, before: list[Values]) -> None:
+    farm: Values = {**FARM, "probe": {"type": "smtp"}}
+    service.run("load_balancer", farms=[{**farm, "servers": before}], frontends=TASK["frontends"])
+    service.simulator.admin("PUT", "health", {"192.0.2.11": "DOWN"})
+    service.simulator.switch(**STALE)
+    wanted = {**farm, "servers": [{**SERVERS[0], "probe": True}]}
+    gate: Values = {"wait_for_healthy": True, "wait_timeout": 0.5}
+    assert "192.0.2.11: " in service.fail("load_balancer", farms=[wanted], **gate)
+
+
+@pytest.mark.parametrize(("module", "task"), [("farm", {**FARM, "balance": "source"}), ("refresh", {})])
+def test_nothing_is_refused_because_a_list_is_old(service: Service, module: str, task: Values) -> None:
+    service.run("farm", **FARM, refresh=False)
+    service.simulator.switch(**STALE)
+    frontend: Values = TASK["frontends"][0]
+    service.run("frontend", **frontend, check=True)
+    body = {"displayName": "smtp", "zone": "gra", "port": "25", "defaultFarmId": service.only("tcp/farm")["farmId"]}
+    service.api("POST", "tcp/frontend", body)
+    assert service.run(module, **task)["refreshed_zones"] == ["gra"]
+    assert len(service.live("gra", "tcp/frontend")) == 1
+
+
+def test_a_whole_answer_has_the_health_too(deployed: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "sample", lambda items, number: [])
+    unknown = [{key: value for key, value in item.items() if key != "parent"} for item in deployed.staged("tcp/server")]
+    deployed.fault(path=f".*/{farm_path(deployed)}/server", status=200, body=unknown)
+    (told,) = deployed.run("load_balancer_info", gather=["farms"])["farms"]
+    assert [bool(server["server_state"]) for server in told["servers"]] == [True] * 3
+
+
+def test_a_free_certificate_is_not_ordered_twice_because_a_list_is_old(deployed: Service) -> None:
+    deployed.simulator.switch(**STALE)
+    deployed.run("load_balancer_info", gather=["certificates"])
+    order: Values = {"fqdn": ["mail.example.com"], "display_name": "free", "wait_timeout": 5}
+    deployed.run("certificate", **order)
+    assert not deployed.run("certificate", **order)["changed"]
+    assert len(deployed.staged("ssl")) == 1
+
+
+@pytest.mark.parametrize("answer", [{"farmId": None}, {"farmId": "17"}], ids=str)
+def test_an_object_has_the_id_of_its_list(deployed: Service, answer: Values) -> None:
+    farm = deployed.only("tcp/farm")
+    deployed.fault(method="GET", path=".*/tcp/farm/[0-9]+", status=200, body={**farm, **answer}, count=None)
+    task: Values = {"farms": [{"farm_id": farm["farmId"], "balance": "source"}]}
+    deployed.run("load_balancer", **task, purge_farms=True, bulk_reads="never", refresh=False)
+    assert deployed.only("tcp/farm")["balance"] == "source"

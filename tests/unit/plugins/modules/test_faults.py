@@ -167,3 +167,56 @@ def test_an_object_that_vanishes_while_it_is_read_is_left_out(service: Service) 
     servers = [server["server_id"] for farm in farms for server in farm["servers"]]
     assert len(servers) == 3
     assert gone not in servers
+
+
+def test_a_task_that_vanishes_while_the_list_is_read_is_left_out(service: Service) -> None:
+    service.run("load_balancer", **TASK)
+    gone = max(service.api("GET", "task"))
+    service.run("farm", display_name="other", zone="gra")
+    service.fault(method="GET", path=f".*/task/{gone}", status=404, body={"message": "It does not exist"}, count=None)
+    told = service.run("load_balancer_info", gather=["tasks"])["tasks"]
+    assert [task["id"] for task in told] == sorted(set(service.api("GET", "task")) - {gone})
+
+
+def test_a_private_network_of_another_shape_is_told(service: Service) -> None:
+    """The guard of a port is made of these: none may be missing from it without a word."""
+    service.run("service", vrack="pn-1")
+    service.run("vrack_network", display_name="mail", subnet="10.9.0.0/16", nat_ip="10.9.1.0/24", refresh=False)
+    service.fault(method="GET", path=".*/vrack/network/[0-9]+", status=200, body={})
+    assert "not what the API describes" in service.fail("load_balancer_info", gather=["nat_ip"])
+
+
+@pytest.mark.parametrize("number", ["3", [], {"all": 1}, 1.5], ids=str)
+def test_changes_that_can_not_be_counted_are_told(service: Service, number: Any) -> None:
+    service.fault(method="GET", path=".*/pendingChanges", status=200, body=[{"zone": "gra", "number": number}])
+    result = service.attempt("refresh")
+    assert "GET /ipLoadbalancing/" in result["msg"] if number else not result["changed"]
+
+
+def test_a_server_without_address_can_not_be_taken_to_a_new_farm(service: Service) -> None:
+    service.run("load_balancer", **TASK)
+    farm = {"display_name": "smtp", "zone": "all", "replace": True}
+    old = next(item for item in service.staged("tcp/farm") if item["zone"] == "gra")
+    server = next(item for item in service.staged("tcp/server") if item["parent"] == old["farmId"])
+    path = f".*/server/{server['serverId']}"
+    service.fault(method="GET", path=path, status=200, body={**server, "address": None}, count=None)
+    task: Values = {"farms": [{**farm, "farm_id": old["farmId"]}], "bulk_reads": "never", "check": True}
+    assert "address is missing" in service.fail("load_balancer", **task)
+
+
+@pytest.mark.parametrize(
+    ("method", "module", "task"),
+    [
+        ("PUT", "farm", {"display_name": "smtp", "balance": "source"}),
+        ("DELETE", "server", {"farm": "smtp", "address": "192.0.2.11", "state": "absent"}),
+    ],
+)
+@pytest.mark.parametrize("status", [404, 409])
+def test_what_changed_between_reading_and_writing_is_told_with_what_to_do(
+    service: Service, method: str, module: str, task: Values, status: int
+) -> None:
+    service.run("load_balancer", **TASK)
+    service.fault(method=method, path=".*", status=status, body={"message": "No"}, count=None)
+    message = service.fail(module, zone="gra", **task, refresh=False)
+    assert f"{method} /ipLoadbalancing/" in message
+    assert "run again" in message

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -254,6 +256,15 @@ def test_a_key_that_an_answer_of_the_api_repeats_is_not_shown(web: Service, tmp_
         assert secret.splitlines()[1] not in web.output
 
 
+@pytest.mark.parametrize("change", [lambda key: key.replace("\n", "\\n"), lambda key: key[:100]], ids=["line", "part"])
+def test_a_key_that_the_api_repeats_otherwise_is_not_shown(web: Service, change: Callable[[str], str]) -> None:
+    task = certificate("mail.example.com")
+    key = str(task["key"])
+    web.fault(method="POST", path=".*/ssl", status=400, body={"message": f"[key] {change(key)} is not valid"})
+    web.fail("certificate", **task)
+    assert key.splitlines()[1] not in web.output
+
+
 def test_a_farm_that_is_used_again_keeps_its_servers_too(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the new farm's health and the old one's end somebody may lead the frontend back."""
     servers = [{"address": "192.0.2.11", "status": "active"}]
@@ -305,6 +316,37 @@ def test_material_that_does_not_fit_is_refused_and_never_shown(web: Service, cha
     assert message in web.fail("certificate", **task)
     assert web.writes() == []
     assert "PRIVATE KEY" not in web.output
+
+
+def rewritten(pem: str, old: bytes, new: bytes) -> str:
+    """The same PEM block with other bytes in it."""
+    first, *lines, last = pem.strip().splitlines()
+    content = b64decode("".join(lines))
+    assert old in content
+    return "\n".join([first, b64encode(content.replace(old, new)).decode(), last])
+
+
+@pytest.mark.parametrize(
+    ("option", "old", "new", "message"),
+    [
+        # The name of P-256 becomes that of a curve that the library does not know, and a DNS name none of any kind.
+        (
+            "key",
+            bytes.fromhex("2a8648ce3d030107"),
+            bytes.fromhex("2a8648ce3d030106"),
+            "key is of a kind that can not be",
+        ),
+        ("certificate", b"\x82\x10mail.example.com", b"\x05\x10mail.example.com", "certificate can not be read"),
+    ],
+    ids=["curve", "names"],
+)
+def test_material_that_the_library_does_not_know_is_refused(
+    web: Service, option: str, old: bytes, new: bytes, message: str
+) -> None:
+    task = certificate("mail.example.com")
+    task[option] = rewritten(task[option], old, new)
+    assert message in web.fail("certificate", **task)
+    assert web.writes() == []
 
 
 @pytest.mark.parametrize("text", ["", None, "md5:00", "0" * 39, "zz" * 20])
@@ -444,6 +486,22 @@ def test_an_order_that_was_left_running_is_waited_for_and_not_repeated(web: Serv
     web.run("certificate", **FREE)
     assert "POST freeCertificate" not in web.writes()
     assert len(uploaded(web)) == 1
+
+
+def test_an_order_that_did_not_arrive_is_named(web: Service) -> None:
+    web.fault(method="POST", path=".*/freeCertificate", status=503, body={"message": "busy"})
+    message = web.fail("certificate", **FREE)
+    assert "POST /ipLoadbalancing/" in message
+    assert "run again later" in message
+    assert web.run("certificate", **FREE)["changed"]
+
+
+def test_an_order_is_told_although_its_name_could_not_be_given(web: Service) -> None:
+    web.fault(method="PUT", path=".*/ssl/[0-9]+", status=400, body={"message": "No"})
+    failed = web.failure("certificate", **FREE)
+    assert failed["changed"]
+    assert [set(report["after"]) for report in failed["written"]] == [{"fqdn"}]
+    assert kinds(web.run("certificate", **FREE)) == [("update", "certificate")]
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,24 @@ def test_an_attachment_that_is_stuck_is_told(service: Service) -> None:
     service.simulator.switch(task_outcome="blocked")
     message = service.fail("service", vrack=VRACK, wait_timeout=0.1)
     assert "vrack: the service is still activating after 0.1 s" in message
+
+
+def test_a_service_that_does_not_exist_is_told_as_such(service: Service) -> None:
+    assert 'service_name: "other" does not exist' in service.fail("service", vrack=VRACK, service_name="other")
+
+
+@pytest.mark.parametrize("task", [{"id": 1}, {"status": "done"}, {}, [], [1]], ids=str)
+def test_a_task_of_another_shape_is_told(service: Service, task: Any) -> None:
+    service.fault(method="GET", path="/vrack/.*/task/.*", status=200, body=task)
+    assert "the answer is not what the API describes" in service.fail("service", vrack=VRACK)
+    service.run("service", vrack=VRACK)
+    assert in_vrack(service)
+
+
+def test_what_was_written_before_a_failure_is_told(service: Service) -> None:
+    service.fault(method="PUT", path=".*/quota/rbx", status=400, body={"message": "No"})
+    task: Values = {"display_name": "mail", "quota_alerts": {"gra": 5, "rbx": 6}}
+    failed = service.failure("service", **task)
+    assert failed["changed"]
+    assert [report["after"] for report in failed["written"]] == [{"display_name": "mail", "quota_alerts": {"gra": 5}}]
+    assert [report["after"] for report in service.run("service", **task)["plan"]] == [{"quota_alerts": {"rbx": 6}}]

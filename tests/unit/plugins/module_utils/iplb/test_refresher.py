@@ -306,7 +306,7 @@ class Farm:
         running = refresher(self.balancer)
         if refresh:
             running.refresh(["gra"], ZONES, wait=True)
-        running.wait_for_healthy([("tcp", self.id)])
+        running.wait_for_healthy({("tcp", self.id): ()})
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from .settings import Credentials
 
 with contextlib.suppress(ImportError):
     import paramiko
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -60,6 +61,8 @@ def _decode(data: bytes, passphrase: bytes | None) -> t.Any:
             return loader(data, None)
         except ValueError:
             continue
+        except UnsupportedAlgorithm:
+            raise ValueError("its type or its cipher is not supported") from None
     reason = "it is no private key" if passphrase is None else "it is no private key, or has another passphrase"
     raise ValueError(reason)
 
@@ -121,7 +124,7 @@ def from_agent() -> list[tuple[str, paramiko.PKey]]:
 def default() -> list[tuple[str, paramiko.PKey]]:
     """The keys that ssh would look for. Those that can not be used are passed over: nobody asked for them."""
     keys: list[tuple[str, paramiko.PKey]] = []
-    for path in (Path.home() / ".ssh" / name for name in DEFAULT_NAMES):
+    for path in (Path(os.path.expanduser("~/.ssh"), name) for name in DEFAULT_NAMES):
         try:
             keys += _given(str(path), path.read_bytes(), "", path)
         except (OSError, SshError):

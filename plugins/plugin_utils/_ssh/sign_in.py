@@ -30,6 +30,7 @@ with contextlib.suppress(ImportError):
 # What a server calls an RSA key when it is asked to sign with it (RFC 8332).
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 UNANSWERED_KEEPALIVES = 3
+MOST_MILLISECONDS = 2**31 - 1  # that the kernel takes
 
 
 def sign_in(settings: Settings) -> list[paramiko.Transport]:
@@ -111,7 +112,7 @@ def _dial(hop: Hop, settings: Settings) -> socket.socket:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # paramiko asks for no answer to its keep-alive messages. The kernel knows whether they arrived.
     if settings.keepalive and hasattr(socket, "TCP_USER_TIMEOUT"):
-        patience = settings.keepalive * UNANSWERED_KEEPALIVES * 1000
+        patience = min(settings.keepalive * UNANSWERED_KEEPALIVES * 1000, MOST_MILLISECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
     return connection
 
@@ -176,7 +177,7 @@ def record(policy: Policy, hop: Hop, key: HostKey) -> None:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             text = file.read()
-            if line not in text:
+            if line.strip() not in text.splitlines():
                 file.write(line if not text or text.endswith("\n") else f"\n{line}")
     except OSError as error:
         raise SshError(
@@ -239,7 +240,7 @@ def _attempts(
         keys += private_keys.default()
     attempts = [
         Attempt(name, ("publickey",), lambda dummy, key=key: transport.auth_publickey(user, key))  # type: ignore[misc]
-        for name, key in keys
+        for name, key in _different(keys)
     ]
     if credentials.password:
         answer = _answerer(credentials.password, questions)
@@ -252,6 +253,14 @@ def _attempts(
         # One of both: a wrong password counts twice otherwise, and hosts lock users out.
         attempts.append(Attempt("password", ("password", "keyboard-interactive"), prove))
     return attempts
+
+
+def _different(keys: list[tuple[str, paramiko.PKey]]) -> list[tuple[str, paramiko.PKey]]:
+    """Each key once: one that lies in a file and in the agent would use up two of the tries that the host grants."""
+    seen: dict[bytes, tuple[str, paramiko.PKey]] = {}
+    for name, key in keys:
+        seen.setdefault(key.public_blob.key_blob if key.public_blob else key.asbytes(), (name, key))
+    return list(seen.values())
 
 
 def _answerer(password: str, questions: list[str]) -> t.Callable[..., list[str]]:

@@ -15,6 +15,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import time
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,12 +212,19 @@ def _enter(transport: paramiko.Transport, hop: Hop, credentials: Credentials) ->
             raise SshError(SIGN_IN, _refused(transport, hop, credentials, allowed, tried, questions))
         pending.remove(attempt)
         tried.append(attempt.name)
+        started = time.monotonic()
         try:
             allowed = attempt.run(attempt.method(allowed) or "")
         except paramiko.BadAuthenticationType as error:
             allowed = list(error.allowed_types)
         except paramiko.AuthenticationException:
-            continue
+            # Also where no answer came: one that comes later would be taken for that to the next attempt.
+            if transport.is_active() and time.monotonic() - started >= transport.auth_timeout:
+                raise SshError(
+                    UNREACHABLE,
+                    f"{hop} did not answer within {transport.auth_timeout:g} s (banner_timeout) whether it takes "
+                    f"{attempt.name}",
+                ) from None
         except library.LOST as error:
             raise SshError(UNREACHABLE, f"{hop}: the connection was lost while signing in: {error}") from None
 

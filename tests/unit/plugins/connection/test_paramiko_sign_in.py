@@ -278,3 +278,14 @@ def test_too_many_keys_are_explained(world: World, connect: Connect) -> None:
         pytest.raises(AnsibleConnectionFailure, match="MaxAuthTries"),
     ):
         who(connect(server, private_key_file=str(world.path("stranger"))))
+
+
+def test_a_host_that_makes_up_its_mind_for_ever_is_not_one_that_refuses(world: World, connect: Connect) -> None:
+    """As where its directory of users does not answer."""
+    with sshd.running(world, "AuthorizedKeysCommand /bin/sleep 30", "AuthorizedKeysCommandUser root") as server:
+        key = str(world.path("stranger"))
+        connection = connect(server, private_key_file=key, password=PASSWORD, banner_timeout=1.5)
+        with pytest.raises(AnsibleConnectionFailure, match=r"did not answer within 1\.5 s \(banner_timeout\)") as error:
+            who(connection)
+        assert not isinstance(error.value, AnsibleAuthenticationFailure)
+        assert "password for" not in server.log

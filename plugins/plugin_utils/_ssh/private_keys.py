@@ -118,6 +118,9 @@ def from_agent() -> list[tuple[str, paramiko.PKey]]:
         found = paramiko.Agent().get_keys()
     except (OSError, EOFError, paramiko.SSHException):
         return []
+    for key in found:
+        # What to show is what the agent lists. paramiko shows the key in a certificate of an RSA key instead.
+        key.public_blob = paramiko.pkey.PublicBlob(key.get_name(), key.blob)  # type: ignore[assignment]
     return [(f"the agent's {key.get_name()} key {key.comment}".rstrip(), key) for key in found]
 
 

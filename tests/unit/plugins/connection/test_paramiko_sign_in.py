@@ -106,6 +106,21 @@ def test_a_key_in_a_file_and_in_the_agent_is_one_try(world: World, connect: Conn
         assert who(connect(server, private_key_file=str(world.path("stranger")))) == "alice"
 
 
+@pytest.mark.usefixtures("agent")
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_with_a_certificate_in_the_agent(kind: str, world: World, connect: Connect, tmp_path: Path) -> None:
+    key = tmp_path / "certified"
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], check=True)
+    authority = str(world.path("authority"))
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "id", "-n", "bob", f"{key}.pub"], check=True)
+    subprocess.run(["ssh-add", "-q", key], check=True)
+    # Else the agent's other key would do.
+    settings = (f"TrustedUserCAKeys {world.path('authority.pub')}", f"RevokedKeys {world.path('encrypted.pub')}")
+    with sshd.running(world, *settings) as server:
+        connection = connect(server, private_key_file=None, remote_user="bob")
+        assert who(connection) == "bob"
+
+
 def test_with_a_certificate_beside_the_key(world: World, connect: Connect) -> None:
     key = world.generate("certified", "ed25519")
     subprocess.run(

@@ -59,6 +59,8 @@ from ansible_collections.mailops.ovh_iplb.plugins.plugin_utils._ssh.settings imp
 
 display = Display()
 
+Result = t.TypeVar("Result")
+
 EXCEPTIONS = {errors.SIGN_IN: AnsibleAuthenticationFailure, errors.FAILED: AnsibleError}
 
 
@@ -106,30 +108,36 @@ class Connection(ConnectionBase):
     def put_file(self, in_path: str, out_path: str) -> None:
         super().put_file(in_path, out_path)
         display.vvv(f"PUT {in_path} TO {out_path}", host=self.get_option("remote_addr"))
-        words = (os.path.abspath(in_path), out_path, self.get_option("transfer_method"))
-        with _translated(), self._begin("put", *words) as sock:
-            finish(sock)
+        self._transfer("put", os.path.abspath(in_path), out_path)
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         super().fetch_file(in_path, out_path)
         display.vvv(f"FETCH {in_path} TO {out_path}", host=self.get_option("remote_addr"))
-        words = (in_path, os.path.abspath(out_path), self.get_option("transfer_method"))
-        with _translated(), self._begin("fetch", *words) as sock:
-            finish(sock)
+        self._transfer("fetch", in_path, os.path.abspath(out_path))
+
+    def _transfer(self, operation: str, source: str, target: str) -> None:
+        words = _encoded(source, target, self.get_option("transfer_method"))
+        with _translated():
+            self._on_a_connection(lambda keeper: _transferred(keeper, operation, words))
 
     def _begin(self, operation: str, *words: str, **flags: bool) -> socket.socket:
-        """Start an operation on the connection that there is, or else on a new one. Nothing is ever started twice."""
-        b_words = [to_bytes(word, errors="surrogate_or_strict") for word in words]
+        b_words = _encoded(*words)
+        return self._on_a_connection(lambda keeper: _started(keeper, operation, b_words, flags))
+
+    def _on_a_connection(self, action: t.Callable[[Keeper], Result]) -> Result:
+        """Do something on the connection that there is, or else on a new one. Nothing is ever started twice."""
         keeper = t.cast(Keeper, self._keeper)  # the base class has connected
         try:
-            return _started(keeper, operation, b_words, flags)
+            return action(keeper)
         except SshError as error:
             if error.kind not in (errors.GONE, errors.BUSY):
                 raise
             display.vvv(f"{error.message}; making another one", host=self.get_option("remote_addr"))
+            if isinstance(keeper, OwnKeeper):
+                keeper.stop()
             if error.kind == errors.BUSY or isinstance(keeper, OwnKeeper):
                 self._keeper = keeper = OwnKeeper(settings(self.get_option))
-        return _started(keeper, operation, b_words, flags)
+        return action(keeper)
 
     def reset(self) -> None:
         """End the connection for all tasks; the next one makes another."""
@@ -143,6 +151,15 @@ class Connection(ConnectionBase):
             self._keeper.stop()
         self._keeper = None
         self._connected = False
+
+
+def _encoded(*words: str) -> list[bytes]:
+    return [to_bytes(word, errors="surrogate_or_strict") for word in words]
+
+
+def _transferred(keeper: Keeper, operation: str, words: list[bytes]) -> None:
+    with _started(keeper, operation, words, {}) as sock:
+        finish(sock)
 
 
 def _started(keeper: Keeper, operation: str, words: list[bytes], flags: dict[str, bool]) -> socket.socket:

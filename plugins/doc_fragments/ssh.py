@@ -184,6 +184,7 @@ options:
     description:
       - "Hosts to go through, in order, as C(ssh -J) takes them: C([USER@]HOST[:PORT],…)."
       - They are signed in to with the same keys, and their host keys are checked as the host's own is.
+      - Where no user is written, it is O(remote_user).
     type: str
     default: ''
     env:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 # Options of the awx.awx modules, and what the lookup awx.awx.controller_api calls them.
 LOOKUP = {
     "controller_host": "host",
@@ -23,6 +25,7 @@ ENVIRONMENT = {
     "username": "CONTROLLER_USERNAME",
     "password": "CONTROLLER_PASSWORD",
     "oauth_token": "CONTROLLER_OAUTH_TOKEN",
+    "verify_ssl": "CONTROLLER_VERIFY_SSL",
 }
 
 
@@ -43,7 +46,7 @@ def lookup_options(connection: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def endpoint(connection: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """Where to send a request, and the headers that sign it in.
+    """Where to send a request, the headers that sign it in, and whether to check AWX's certificate.
 
     :raises ValueError: where nothing says so.
     """
@@ -57,4 +60,5 @@ def endpoint(connection: t.Mapping[str, t.Any], environment: t.Mapping[str, str]
     return {
         "url": host if host.startswith(("http://", "https://")) else f"https://{host}",
         "headers": {"Authorization": f"Bearer {options['oauth_token']}" if "oauth_token" in options else basic},
+        "validate_certs": boolean(options.get("verify_ssl", True)),
     }

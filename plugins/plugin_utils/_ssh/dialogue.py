@@ -50,7 +50,7 @@ class Dialogue:
         self._become = become
         self._password = password
         self._asked = False
-        self.output = {OUT: b"", ERR: b""}
+        self.output = {OUT: bytearray(), ERR: bytearray()}
         self.is_over = become is None or not become.success
 
     @property
@@ -66,17 +66,18 @@ class Dialogue:
         become = self._become
         if self.is_over or become is None:
             return b""
-        heard = self.output[source]
+        heard = bytes(self.output[source])
         if self._has_succeeded(become, heard):
             self.is_over = True
-            self.output = {OUT: b"", ERR: b"", source: heard.partition(become.success.encode())[2].partition(b"\n")[2]}
+            after = heard.partition(become.success.encode())[2].partition(b"\n")[2]
+            self.output = {OUT: bytearray(), ERR: bytearray(), source: bytearray(after)}
         elif become.check_incorrect_password(heard):
             raise SshError(FAILED, f"Incorrect {become.name} password; correct ansible_become_password")
         elif become.check_missing_password(heard):
             raise SshError(FAILED, f"Missing {become.name} password; set ansible_become_password")
         elif self._expects_prompt() and become.check_password_prompt(heard):
             self._asked = True
-            self.output[source] = b""
+            self.output[source].clear()
             return self._password.encode() + b"\n"
         return b""
 
@@ -124,7 +125,7 @@ def converse(
             if kind == FAULT:
                 raise SshError.from_bytes(content)
             if kind == ENDED:
-                return int(content), dialogue.output[OUT], dialogue.output[ERR]
+                return int(content), bytes(dialogue.output[OUT]), bytes(dialogue.output[ERR])
             pending += dialogue.hear(kind, content)
 
 

@@ -191,8 +191,8 @@ def _dial(path: Path) -> socket.socket | None:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, remove: bool = False) -> t.Iterator[None]:
-    """Hold a lock file. It may be removed by whoever holds it, so what was locked has to be what lies there."""
+def _lock(path: Path) -> t.Iterator[None]:
+    """Hold a lock file. Whoever held it removes it, so what was locked has to be what lies there."""
     while True:
         with path.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -205,8 +205,7 @@ def _lock(path: Path, remove: bool = False) -> t.Iterator[None]:
             try:
                 yield
             finally:
-                if remove:
-                    path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             return
 
 
@@ -231,7 +230,7 @@ def _serve_all(listener: socket.socket, session: Session, playbook: int, patienc
     def stop() -> None:
         """From here on nobody finds this process. The next one may have taken the name already."""
         stopped.set()
-        with _lock(path.with_suffix(".lock"), remove=True), contextlib.suppress(FileNotFoundError):
+        with _lock(path.with_suffix(".lock")), contextlib.suppress(FileNotFoundError):
             if os.path.samestat(ours, path.stat()):
                 path.unlink()
 

@@ -22,6 +22,7 @@ from enum import Enum
 SSH_PORT = 22
 REVOKED = "@revoked"
 AUTHORITY = "@cert-authority"
+MARKERS = ("", REVOKED, AUTHORITY)
 HASHED = "|1|"
 
 
@@ -73,7 +74,7 @@ def parse(text: str, path: str) -> Iterator[Line]:
             continue
         marker = words.pop(0) if words[0].startswith("@") else ""
         if words and not _is_version_1(words):
-            yield Line(f"{path}:{number}", marker, words[0], _key(words[1:]))
+            yield Line(f"{path}:{number}", marker, words[0], _key(words[1:]) if marker in MARKERS else None)
 
 
 def _is_version_1(words: list[str]) -> bool:
@@ -106,6 +107,7 @@ def judge(lines: Iterable[Line], host: str, port: int, shown: HostKey) -> Judgem
     keys = [line for line in about if not line.marker]
     for verdict, found in (
         (Verdict.REVOKED, _with_key(_marked((*about, *about_all_ports), REVOKED), shown)),
+        (Verdict.UNREADABLE, [line for line in (*about, *about_all_ports) if _may_revoke(line)]),
         (Verdict.KNOWN, _with_key(keys, shown)),
         (Verdict.UNREADABLE, [line for line in about if line.key is None]),
         (Verdict.CHANGED, keys),
@@ -118,14 +120,20 @@ def judge(lines: Iterable[Line], host: str, port: int, shown: HostKey) -> Judgem
 
 
 def known_types(lines: Iterable[Line], host: str, port: int) -> list[str]:
-    """Types of the keys that are known for a host: what to ask it for."""
-    name = name_of(host, port)
-    types = [line.key.key_type for line in lines if line.key and not line.marker and matches(line.hosts, name)]
-    return list(dict.fromkeys(types))
+    """Types of the keys that are known for a host: what to ask it for. Those of its port come before those that are
+    good on all ports."""
+    keys = [(line.hosts, line.key) for line in lines if line.key and not line.marker]
+    names = (name_of(host, port), name_of(host, SSH_PORT))
+    return list(dict.fromkeys(key.key_type for name in names for hosts, key in keys if matches(hosts, name)))
 
 
 def _marked(lines: Iterable[Line], marker: str) -> list[Line]:
     return [line for line in lines if line.marker == marker]
+
+
+def _may_revoke(line: Line) -> bool:
+    """Whether it could be meant to revoke whatever key is shown."""
+    return line.key is None and line.marker not in ("", AUTHORITY)
 
 
 def _with_key(lines: Iterable[Line], key: HostKey) -> list[Line]:
@@ -202,7 +210,7 @@ REFUSALS: t.Final = {
         "comparing it, as the line {add}; or use the connection ansible.builtin.ssh"
     ),
     Verdict.UNREADABLE: (
-        "{places} is about {host} and can not be read: a host, a type and a key were expected. Correct or remove the "
-        "line"
+        "{places} is about {host} and can not be read: a host, a type and a key were expected, after @revoked or "
+        "@cert-authority if that is meant. Correct or remove the line"
     ),
 }

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 
 try:
-    from paramiko import SSHException
+    from paramiko import SFTPError, SSHException
 
     MISSING = False
     # Its threads log what the caller gets as an exception; without a handler that would land on the terminal.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
 except ImportError:
-    SSHException = OSError  # type: ignore[misc, assignment]
+    SFTPError = SSHException = OSError  # type: ignore[misc, assignment]
     MISSING = True
 
 # What it raises where a connection is no more, or does not do what it should.
-LOST = (EOFError, OSError, SSHException)
+LOST = (EOFError, OSError, SSHException, SFTPError)

@@ -17,6 +17,7 @@ from .settings import Credentials
 
 with contextlib.suppress(ImportError):
     import paramiko
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -60,6 +61,8 @@ def _decode(data: bytes, passphrase: bytes | None) -> t.Any:
             return loader(data, None)
         except ValueError:
             continue
+        except UnsupportedAlgorithm:
+            raise ValueError("its type or its cipher is not supported") from None
     reason = "it is no private key" if passphrase is None else "it is no private key, or has another passphrase"
     raise ValueError(reason)
 
@@ -115,13 +118,16 @@ def from_agent() -> list[tuple[str, paramiko.PKey]]:
         found = paramiko.Agent().get_keys()
     except (OSError, EOFError, paramiko.SSHException):
         return []
+    for key in found:
+        # What to show is what the agent lists. paramiko shows the key in a certificate of an RSA key instead.
+        key.public_blob = paramiko.pkey.PublicBlob(key.get_name(), key.blob)  # type: ignore[assignment]
     return [(f"the agent's {key.get_name()} key {key.comment}".rstrip(), key) for key in found]
 
 
 def default() -> list[tuple[str, paramiko.PKey]]:
     """The keys that ssh would look for. Those that can not be used are passed over: nobody asked for them."""
     keys: list[tuple[str, paramiko.PKey]] = []
-    for path in (Path.home() / ".ssh" / name for name in DEFAULT_NAMES):
+    for path in (Path(os.path.expanduser("~/.ssh"), name) for name in DEFAULT_NAMES):
         try:
             keys += _given(str(path), path.read_bytes(), "", path)
         except (OSError, SshError):

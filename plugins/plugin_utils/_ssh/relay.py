@@ -44,7 +44,10 @@ def receive_frame(sock: socket.socket) -> tuple[bytes, bytes] | None:
 def _receive(sock: socket.socket, length: int) -> bytes | None:
     data = bytearray()
     while len(data) < length:
-        chunk = sock.recv(length - len(data))
+        try:
+            chunk = sock.recv(length - len(data))
+        except ConnectionError:  # it was killed before it had read what it was sent
+            return None
         if not chunk:
             return None
         data += chunk

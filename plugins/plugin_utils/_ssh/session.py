@@ -49,19 +49,38 @@ class Session:
         channel = self._open()
         try:
             if pty:
-                channel.get_pty()
+                self._give_terminal(channel)
             channel.exec_command(command)
         except library.LOST as error:
             channel.close()
             raise SshError(UNREACHABLE, f"{self.settings.target} did not start the command: {error}") from None
         return channel
 
+    def _give_terminal(self, channel: paramiko.Channel) -> None:
+        try:
+            channel.get_pty()
+        except library.LOST:
+            if not self._survives():
+                raise
+            raise SshError(
+                FAILED,
+                f"{self.settings.target} gives no terminal (PermitTTY, or no-pty or restrict beside the key there); "
+                "set pty (ansible_paramiko_pty) to false",
+            ) from None
+
     def status(self, channel: paramiko.Channel) -> int:
         """The exit status, once all output was read."""
         status = channel.recv_exit_status()
-        if status < 0:
-            raise SshError(UNREACHABLE, f"the connection to {self.settings.target} was lost while a command ran")
-        return status
+        if status >= 0:
+            return status
+        if self._survives():
+            raise SshError(UNREACHABLE, f"a command on {self.settings.target} ended without a status, as if killed")
+        raise SshError(UNREACHABLE, f"the connection to {self.settings.target} was lost while a command ran")
+
+    def _survives(self) -> bool:
+        """Whether only a channel has ended. Where the connection does, that is noticed a moment later."""
+        self._transports[-1].join(AFTERMATH)
+        return self.is_alive
 
     def _open(self) -> paramiko.Channel:
         self.check()
@@ -103,10 +122,8 @@ class Session:
         try:
             yield
         except library.LOST as error:
-            if not getattr(error, "strerror", None):
-                # No answer of the host's. Where the connection ends, that is noticed a moment after its channels.
-                self._transports[-1].join(AFTERMATH)
-            if not self.is_alive:
+            is_answer = getattr(error, "strerror", None)
+            if not (self.is_alive if is_answer else self._survives()):
                 raise SshError(UNREACHABLE, f"{what}: the connection to {self.settings.target} was lost") from None
             reason = getattr(error, "strerror", None) or str(error) or "the transfer broke off"
             here = getattr(error, "filename", None)  # of a file on the controller
@@ -144,7 +161,11 @@ class Session:
 
     def _pipe_from(self, remote: bytes, local: bytes) -> None:
         channel = self.start(b"cat < " + _quote(remote))
-        _copy(channel.makefile("rb"), local)
+        source = channel.makefile("rb")
+        first = source.read(CHUNK)
+        if not first:
+            self._succeed(channel)  # or what lies here already would make room for nothing
+        _copy(source, local, first)
         self._succeed(channel)
 
     def _succeed(self, channel: paramiko.Channel) -> None:
@@ -153,8 +174,9 @@ class Session:
             raise OSError(None, said.decode(errors="replace").strip() or "the command failed")
 
 
-def _copy(source: t.Any, local: bytes) -> None:
+def _copy(source: t.Any, local: bytes, first: bytes = b"") -> None:
     with open(local, "wb") as file:
+        file.write(first)
         while data := source.read(CHUNK):
             file.write(data)
 

@@ -66,7 +66,7 @@ class Settings:
 
 def settings(option: t.Callable[[str], t.Any]) -> Settings:
     """:raises SshError: for options that can not be meant."""
-    target = Hop(_host(option), _port(option("port"), "port"), _text(option, "remote_user") or getpass.getuser())
+    target = Hop(_host(option), _port(option("port"), "port"), _text(option, "remote_user") or _own_name())
     jumps = parse_jumps(_text(option, "proxy_jump"), target.user)
     command = _text(option, "proxy_command")
     if jumps and command:
@@ -125,6 +125,15 @@ def _text(option: t.Callable[[str], t.Any], name: str) -> str:
     """Text of its own, also of a value that Vault encrypted."""
     value = option(name)
     return "" if value is None else str(value)
+
+
+def _own_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # as in a container with a number for a user; OSError since Python 3.13
+        raise SshError(
+            FAILED, "remote_user is not set, and the user who runs Ansible has no name; set remote_user (ansible_user)"
+        ) from None
 
 
 def _host(option: t.Callable[[str], t.Any]) -> str:

@@ -15,6 +15,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import time
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ with contextlib.suppress(ImportError):
 # What a server calls an RSA key when it is asked to sign with it (RFC 8332).
 SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 UNANSWERED_KEEPALIVES = 3
+MOST_MILLISECONDS = 2**31 - 1  # that the kernel takes
 
 
 def sign_in(settings: Settings) -> list[paramiko.Transport]:
@@ -111,7 +113,7 @@ def _dial(hop: Hop, settings: Settings) -> socket.socket:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # paramiko asks for no answer to its keep-alive messages. The kernel knows whether they arrived.
     if settings.keepalive and hasattr(socket, "TCP_USER_TIMEOUT"):
-        patience = settings.keepalive * UNANSWERED_KEEPALIVES * 1000
+        patience = min(settings.keepalive * UNANSWERED_KEEPALIVES * 1000, MOST_MILLISECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
     return connection
 
@@ -176,7 +178,7 @@ def record(policy: Policy, hop: Hop, key: HostKey) -> None:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             text = file.read()
-            if line not in text:
+            if line.strip() not in text.splitlines():
                 file.write(line if not text or text.endswith("\n") else f"\n{line}")
     except OSError as error:
         raise SshError(
@@ -210,12 +212,19 @@ def _enter(transport: paramiko.Transport, hop: Hop, credentials: Credentials) ->
             raise SshError(SIGN_IN, _refused(transport, hop, credentials, allowed, tried, questions))
         pending.remove(attempt)
         tried.append(attempt.name)
+        started = time.monotonic()
         try:
             allowed = attempt.run(attempt.method(allowed) or "")
         except paramiko.BadAuthenticationType as error:
             allowed = list(error.allowed_types)
         except paramiko.AuthenticationException:
-            continue
+            # Also where no answer came: one that comes later would be taken for that to the next attempt.
+            if transport.is_active() and time.monotonic() - started >= transport.auth_timeout:
+                raise SshError(
+                    UNREACHABLE,
+                    f"{hop} did not answer within {transport.auth_timeout:g} s (banner_timeout) whether it takes "
+                    f"{attempt.name}",
+                ) from None
         except library.LOST as error:
             raise SshError(UNREACHABLE, f"{hop}: the connection was lost while signing in: {error}") from None
 
@@ -239,7 +248,7 @@ def _attempts(
         keys += private_keys.default()
     attempts = [
         Attempt(name, ("publickey",), lambda dummy, key=key: transport.auth_publickey(user, key))  # type: ignore[misc]
-        for name, key in keys
+        for name, key in _different(keys)
     ]
     if credentials.password:
         answer = _answerer(credentials.password, questions)
@@ -252,6 +261,14 @@ def _attempts(
         # One of both: a wrong password counts twice otherwise, and hosts lock users out.
         attempts.append(Attempt("password", ("password", "keyboard-interactive"), prove))
     return attempts
+
+
+def _different(keys: list[tuple[str, paramiko.PKey]]) -> list[tuple[str, paramiko.PKey]]:
+    """Each key once: one that lies in a file and in the agent would use up two of the tries that the host grants."""
+    seen: dict[bytes, tuple[str, paramiko.PKey]] = {}
+    for name, key in keys:
+        seen.setdefault(key.public_blob.key_blob if key.public_blob else key.asbytes(), (name, key))
+    return list(seen.values())
 
 
 def _answerer(password: str, questions: list[str]) -> t.Callable[..., list[str]]:

@@ -103,11 +103,18 @@ class Sshd:
 
     def drop(self) -> None:
         """End every connection, as a host that loses its power does."""
+        self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Answer on no connection that there is."""
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
         for pid in self.sessions():
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):
                 for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                    os.kill(int(child), signal.SIGKILL)
-                os.kill(pid, signal.SIGKILL)
+                    os.kill(int(child), number)
+                os.kill(pid, number)
 
 
 @contextlib.contextmanager

@@ -120,6 +120,13 @@ def test_of_several_host_keys_the_known_one_is_asked_for(world: World, connect: 
         assert server.signed_in == 2
 
 
+def test_a_key_that_is_known_for_all_ports_is_asked_for_too(world: World, connect: Connect, known_hosts: Path) -> None:
+    with sshd.running(world, f"HostKey {world.path('host-rsa')}") as server:
+        for key in ("host-rsa", "host"):
+            known_hosts.write_text(f"127.0.0.1 {world.public(key)}\n")
+            reach(connect(server, **STRICT, keep_open=0))
+
+
 def test_a_key_is_recorded_only_on_request_and_once(server: Sshd, connect: Connect, known_hosts: Path) -> None:
     known_hosts.write_text("# mine, without an end of line")
     for _time in range(2):
@@ -128,6 +135,15 @@ def test_a_key_is_recorded_only_on_request_and_once(server: Sshd, connect: Conne
         connection.reset()
     assert known_hosts.read_text() == f"# mine, without an end of line\n{line(server, 'host')}"
     reach(connect(server, **STRICT))
+
+
+@pytest.mark.parametrize("prefix", ["mx.", "#"])
+def test_a_line_that_ends_as_the_recorded_one_does_not_stand_for_it(
+    prefix: str, server: Sshd, connect: Connect, known_hosts: Path
+) -> None:
+    known_hosts.write_text(prefix + line(server, "host"))
+    reach(connect(server, record_host_keys=True, keep_open=0))
+    assert known_hosts.read_text() == prefix + line(server, "host") + line(server, "host")
 
 
 def test_a_directory_for_recorded_keys_is_made_for_the_user_alone(
@@ -149,6 +165,17 @@ def test_a_file_that_can_not_be_read_is_not_passed_over(server: Sshd, connect: C
 def test_a_broken_line_about_the_host_is_named(server: Sshd, connect: Connect, known_hosts: Path) -> None:
     known_hosts.write_text(f"[127.0.0.1]:{server.port} ssh-ed25519\n")
     assert f"{known_hosts}:1" in refused(connect(server))
+
+
+@pytest.mark.parametrize("revoked", ["@Revoked * {key}", "@revoke * {key}", "@revoked * ssh-ed25519 AAAA"])
+@pytest.mark.parametrize("options", [STRICT, *LENIENT])
+def test_a_line_that_may_revoke_the_key_is_not_passed_over(
+    options: dict[str, bool], revoked: str, server: Sshd, connect: Connect, known_hosts: Path
+) -> None:
+    known_hosts.write_text(line(server, "host") + revoked.format(key=server.world.public("host")) + "\n")
+    message = refused(connect(server, **options))
+    assert f"{known_hosts}:2" in message
+    assert "can not be read" in message
 
 
 @pytest.mark.parametrize("checking", [True, False])

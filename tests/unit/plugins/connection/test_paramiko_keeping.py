@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import become_loader
 
 from tools.waiting import eventually
@@ -133,6 +133,20 @@ def test_a_keeper_that_was_killed_is_replaced(world: World, connect: Connect, co
         assert server.signed_in == 2
 
 
+def test_a_keeper_that_is_killed_while_a_command_takes_input_is_a_host_that_is_lost(
+    server: Sshd, connect: Connect, control: Path
+) -> None:
+    connection = connect(server)
+    say(connection)
+    keeper = _listener(next(path for path in sockets(control) if path.suffix == ".sock"))
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(connection.exec_command, "sleep 7654", in_data=b"x" * 20_000_000)
+        eventually(lambda: "sleep 7654" in _processes())
+        os.kill(keeper, signal.SIGKILL)
+        with pytest.raises(AnsibleConnectionFailure, match="the process that keeps the connection ended"):
+            done.result()
+
+
 def _listener(path: Path) -> int:
     rows = (line.split() for line in Path("/proc/net/unix").read_text().splitlines())
     # Its accepted connections bear the same path, without the flag __SO_ACCEPTCON.
@@ -150,6 +164,37 @@ def test_a_host_that_allows_one_session_serves_two_tasks(world: World, connect: 
         eventually(lambda: "sleep 1" in _processes())
         say(connect(server))
         assert busy.result()[1] == b"done\n"
+
+
+def test_a_host_that_allows_one_session_takes_one_file_after_the_other(
+    world: World, connect: Connect, keep_open: int, tmp_path: Path
+) -> None:
+    (tmp_path / "here").write_bytes(b"content")
+    with sshd.running(world, "MaxSessions 1") as server:
+        connection = connect(server, keep_open=keep_open)
+        for number in range(5):
+            connection.put_file(str(tmp_path / "here"), str(world.path("alice") / f"file{number}"))
+        connection.fetch_file(str(world.path("alice") / "file4"), str(tmp_path / "back"))
+        connection.close()
+    assert (tmp_path / "back").read_bytes() == b"content"
+
+
+def test_a_file_is_moved_while_another_task_has_the_only_session(
+    world: World, connect: Connect, tmp_path: Path
+) -> None:
+    (tmp_path / "here").write_bytes(b"content")
+    with sshd.running(world, "MaxSessions 1") as server, ThreadPoolExecutor() as pool:
+        busy = pool.submit(connect(server).exec_command, "sleep 1.5; echo done", sudoable=False)
+        eventually(lambda: "sleep 1.5" in _processes())
+        connect(server).put_file(str(tmp_path / "here"), str(world.path("alice") / "meanwhile"))
+        assert busy.result()[1] == b"done\n"
+    assert world.path("alice/meanwhile").read_bytes() == b"content"
+
+
+def test_a_host_that_lets_nobody_in_leaves_nothing_behind(server: Sshd, connect: Connect, control: Path) -> None:
+    with pytest.raises(AnsibleError):
+        say(connect(server, private_key_file=str(server.world.path("stranger"))))
+    assert not sockets(control)
 
 
 def test_only_the_user_can_use_what_is_kept(server: Sshd, connect: Connect, control: Path) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -97,6 +98,27 @@ def test_with_an_agent(server: Sshd, connect: Connect, keep_open: int) -> None:
 @pytest.mark.usefixtures("agent")
 def test_an_encrypted_key_file_is_no_error_where_the_agent_has_the_key(server: Sshd, connect: Connect) -> None:
     assert who(connect(server, private_key_file=str(server.world.path("encrypted")))) == "alice"
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_key_in_a_file_and_in_the_agent_is_one_try(world: World, connect: Connect) -> None:
+    with sshd.running(world, "MaxAuthTries 2") as server:
+        assert who(connect(server, private_key_file=str(world.path("stranger")))) == "alice"
+
+
+@pytest.mark.usefixtures("agent")
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_with_a_certificate_in_the_agent(kind: str, world: World, connect: Connect, tmp_path: Path) -> None:
+    key = tmp_path / "certified"
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", key], check=True)
+    authority = str(world.path("authority"))
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "id", "-n", "bob", f"{key}.pub"], check=True)
+    subprocess.run(["ssh-add", "-q", key], check=True)
+    # Else the agent's other key would do.
+    settings = (f"TrustedUserCAKeys {world.path('authority.pub')}", f"RevokedKeys {world.path('encrypted.pub')}")
+    with sshd.running(world, *settings) as server:
+        connection = connect(server, private_key_file=None, remote_user="bob")
+        assert who(connection) == "bob"
 
 
 def test_with_a_certificate_beside_the_key(world: World, connect: Connect) -> None:
@@ -217,6 +239,47 @@ def test_what_can_not_be_used_is_named(options: dict[str, str], message: str, se
         who(connect(server, **options))
 
 
+@pytest.fixture
+def exotic(world: World, tmp_path: Path) -> Path:
+    """A key whose cipher the library does not know."""
+    key = tmp_path / ".ssh" / "id_rsa"
+    key.parent.mkdir()
+    key.write_bytes(world.path("rsa").read_bytes())
+    key.chmod(0o600)
+    cipher = "chacha20-poly1305@openssh.com"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", PASSPHRASE, "-Z", cipher, "-f", key], check=True)
+    return key
+
+
+def test_a_key_of_another_kind_is_named_or_passed_over(
+    exotic: Path, server: Sshd, connect: Connect, keep_open: int
+) -> None:
+    with pytest.raises(AnsibleError, match=f"{exotic} can not be used: its type or its cipher is not supported"):
+        who(connect(server, private_key_file=str(exotic), private_key_passphrase=PASSPHRASE, keep_open=keep_open))
+    assert who(connect(server, look_for_keys=True, keep_open=keep_open)) == "alice"
+
+
+def test_a_user_without_a_name_is_told_of_the_option(
+    server: Sshd, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run as a number."""
+    connection = connect(server)
+    with monkeypatch.context() as patch:
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME"):
+            patch.delenv(name, raising=False)
+        patch.setattr(pwd, "getpwuid", {}.__getitem__)
+        connection.set_option("remote_user", None)
+        with pytest.raises(AnsibleError, match=r"set remote_user \(ansible_user\)"):
+            who(connection)
+        connection.set_option("remote_user", "alice")
+        connection.set_option("look_for_keys", True)
+        assert who(connection) == "alice"
+
+
+def test_a_sign_of_life_may_be_as_rare_as_one_likes(server: Sshd, connect: Connect) -> None:
+    assert who(connect(server, keepalive_interval=10**9)) == "alice"
+
+
 def test_a_wrong_passphrase_is_no_secret_for_the_log(server: Sshd, connect: Connect) -> None:
     key = str(server.world.path("encrypted"))
     with pytest.raises(AnsibleError, match="correct private_key_passphrase") as error:
@@ -230,3 +293,14 @@ def test_too_many_keys_are_explained(world: World, connect: Connect) -> None:
         pytest.raises(AnsibleConnectionFailure, match="MaxAuthTries"),
     ):
         who(connect(server, private_key_file=str(world.path("stranger"))))
+
+
+def test_a_host_that_makes_up_its_mind_for_ever_is_not_one_that_refuses(world: World, connect: Connect) -> None:
+    """As where its directory of users does not answer."""
+    with sshd.running(world, "AuthorizedKeysCommand /bin/sleep 30", "AuthorizedKeysCommandUser root") as server:
+        key = str(world.path("stranger"))
+        connection = connect(server, private_key_file=key, password=PASSWORD, banner_timeout=1.5)
+        with pytest.raises(AnsibleConnectionFailure, match=r"did not answer within 1\.5 s \(banner_timeout\)") as error:
+            who(connection)
+        assert not isinstance(error.value, AnsibleAuthenticationFailure)
+        assert "password for" not in server.log

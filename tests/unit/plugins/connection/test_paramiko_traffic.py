@@ -53,6 +53,21 @@ def test_input_and_output_may_be_large_at_the_same_time(server: Sshd, connect: C
     assert output == data
 
 
+def test_a_large_output_takes_as_long_as_its_size(server: Sshd, connect: Connect) -> None:
+    connection = connect(server)
+    connection.exec_command("true", sudoable=False)
+    started = time.monotonic()
+    output = connection.exec_command(f"head -c {2 * LARGE} /dev/zero", sudoable=False)[1]
+    assert len(output) == 2 * LARGE
+    assert time.monotonic() - started < 15
+
+
+def test_a_command_that_is_killed_is_no_connection_that_was_lost(server: Sshd, connect: Connect) -> None:
+    connection = connect(server)
+    with pytest.raises(AnsibleConnectionFailure, match="ended without a status, as if killed"):
+        connection.exec_command("kill -9 $$", sudoable=False)
+
+
 def test_a_command_that_reads_no_input_is_not_waited_for(server: Sshd, connect: Connect) -> None:
     assert connect(server).exec_command("exit 5", in_data=b"x" * 4_000_000)[0] == 5
 
@@ -65,6 +80,18 @@ def test_a_terminal_is_there_where_it_is_wanted(server: Sshd, connect: Connect) 
     assert connect(server).exec_command("tty")[1].startswith(b"/dev/pts/")
     assert connect(server, pty=False).exec_command("tty")[1] == b"not a tty\n"
     assert connect(server).exec_command("tty", in_data=b"x")[1] == b"not a tty\n"
+
+
+def test_a_host_that_gives_no_terminal_is_told_of_with_the_option(
+    world: World, connect: Connect, keep_open: int
+) -> None:
+    with sshd.running(world, "PermitTTY no") as server:
+        with pytest.raises(
+            AnsibleError, match=r"gives no terminal .*; set pty \(ansible_paramiko_pty\) to false"
+        ) as error:
+            connect(server, keep_open=keep_open).exec_command("true")
+        assert not isinstance(error.value, AnsibleConnectionFailure)
+        assert connect(server, keep_open=keep_open, pty=False).exec_command("true")[0] == 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -122,6 +149,30 @@ def test_a_host_without_sftp_gets_its_files_all_the_same(
             connect(bare, transfer_method="sftp").put_file(str(tmp_path / "here"), str(there / "other"))
 
 
+def test_an_sftp_that_greets_like_a_shell_is_none(
+    world: World, connect: Connect, there: Path, tmp_path: Path, keep_open: int
+) -> None:
+    (tmp_path / "here").write_bytes(b"content")
+    program = world.write("greeting", "#!/bin/sh\necho Welcome\n")
+    program.chmod(0o755)
+    with sshd.running(world, f"Subsystem sftp {program}") as server:
+        connection = connect(server, keep_open=keep_open)
+        connection.put_file(str(tmp_path / "here"), str(there / "file"))
+        connection.fetch_file(str(there / "file"), str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_file_that_can_not_be_fetched_leaves_the_one_that_is_here(
+    method: str, server: Sshd, connect: Connect, there: Path, tmp_path: Path
+) -> None:
+    back = tmp_path / "back"
+    back.write_bytes(b"before")
+    with pytest.raises(AnsibleError, match="could not be fetched"):
+        connect(server, transfer_method=method).fetch_file(str(there / "gone"), str(back))
+    assert back.read_bytes() == b"before"
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_what_can_not_be_moved_is_named(
     method: str, server: Sshd, connect: Connect, there: Path, tmp_path: Path
@@ -156,6 +207,19 @@ def test_a_connection_that_dropped_between_tasks_is_made_anew(world: World, conn
         connection.exec_command("true", sudoable=False)
         server.drop()
         assert connection.exec_command("echo again", sudoable=False)[1] == b"again\n"
+
+
+def test_a_connection_that_stopped_answering_between_tasks_is_made_anew(
+    world: World, connect: Connect, keep_open: int, tmp_path: Path
+) -> None:
+    (tmp_path / "here").write_bytes(b"content")
+    with sshd.running(world) as server:
+        connection = connect(server, keep_open=keep_open, timeout=1)
+        connection.exec_command("true", sudoable=False)
+        server.freeze()
+        connection.put_file(str(tmp_path / "here"), str(world.path("alice") / "unanswered"))
+        server.freeze()
+        assert connection.exec_command("cat unanswered", sudoable=False)[1] == b"content"
 
 
 @pytest.mark.parametrize("operation", ["put_file", "fetch_file"])

@@ -208,7 +208,24 @@ def test_a_request_is_signed_as_the_modules_sign_theirs(
     options: Record, environment: dict[str, str], authorization: str
 ) -> None:
     found = connection.endpoint(options, environment)
-    assert found == {"url": "https://a.example", "headers": {"Authorization": authorization}}
+    assert found["url"] == "https://a.example"
+    assert found["headers"] == {"Authorization": authorization}
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "is_checked"),
+    [
+        ({}, {}, True),
+        ({}, {"CONTROLLER_VERIFY_SSL": "false"}, False),
+        ({"validate_certs": "no"}, {}, False),
+        ({"validate_certs": True}, {"CONTROLLER_VERIFY_SSL": "false"}, True),
+    ],
+)
+def test_the_certificate_is_checked_where_the_modules_check_it(
+    options: Record, environment: dict[str, str], is_checked: bool
+) -> None:
+    found = connection.endpoint(options, {"CONTROLLER_HOST": "a", "CONTROLLER_OAUTH_TOKEN": "t", **environment})
+    assert found["validate_certs"] is is_checked
 
 
 @pytest.mark.parametrize("environment", [{}, {"CONTROLLER_HOST": "a"}, {"CONTROLLER_OAUTH_TOKEN": "t"}])

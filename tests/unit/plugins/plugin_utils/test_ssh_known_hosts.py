@@ -135,7 +135,6 @@ def test_where_an_authority_vouches_for_a_host_a_bare_key_is_not_enough() -> Non
         f"{HOST} ssh-ed25519 %%%",
         f"{HOST} ssh-rsa {str(OURS).split()[1]}",
         f"{HOST} ssh-ed25519 {base64.b64encode(b'short').decode()}",
-        f"@revoked {HOST} ssh-ed25519 AAA",
     ],
 )
 def test_a_broken_line_about_the_host_is_not_passed_over(line: str) -> None:
@@ -145,8 +144,17 @@ def test_a_broken_line_about_the_host_is_not_passed_over(line: str) -> None:
     assert verdict(f"{line}\n{HOST} {OURS}\n") == Verdict.KNOWN
 
 
-def test_keys_of_the_first_protocol_and_other_markers_say_nothing() -> None:
-    assert verdict(f"{HOST} 1024 35 1234567890\n@other {HOST} {OURS}\n") == Verdict.UNKNOWN
+@pytest.mark.parametrize(
+    "line", [f"@revoked {HOST} ssh-ed25519 AAA", f"@Revoked {HOST} {OURS}", f"@other {HOST} {OURS}"]
+)
+def test_a_line_that_may_revoke_a_key_is_not_passed_over_even_where_the_key_is_known(line: str) -> None:
+    assert verdict(f"{line}\n") == Verdict.UNREADABLE
+    assert verdict(f"{line}\n", host="elsewhere.example.com") == Verdict.UNKNOWN
+    assert verdict(f"{line}\n{HOST} {OURS}\n") == Verdict.UNREADABLE
+
+
+def test_keys_of_the_first_protocol_say_nothing() -> None:
+    assert verdict(f"{HOST} 1024 35 1234567890\n") == Verdict.UNKNOWN
 
 
 def test_the_verdict_names_the_lines() -> None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, fields
 
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.probe import PROBE_TYPE_FIELDS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.probe import PROBE_FIELDS, PROBE_TYPE_FIELDS
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, SERVER
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Field
 
 Values = dict[str, t.Any]
 
@@ -22,6 +24,9 @@ PROXY_VERSIONS = ("v1", "v2", "v2-ssl", "v2-ssl-cn")
 PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "ssmtp": 465, "urd": 465}
 IMPLICIT_TLS, STARTTLS = PORTS["submissions"], PORTS["submission"]
 LIST = "smtp_load_balancer_services"
+OBJECTS = {"farm_options": FARM, "server_options": SERVER, "frontend_options": FRONTEND}
+# As Ansible's own modules read a text where a switch is meant.
+ON, OFF = ("true", "yes", "on", "y", "t", "1", "1.0"), ("false", "no", "off", "n", "f", "0", "0.0")
 
 
 class Refused(ValueError):
@@ -184,7 +189,7 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
         for key, option in SAID_ELSEWHERE[name].items():
             if any(key in part for part in found):
                 refuse(name, behind_the_back(key, option if entry else VARIABLES.get(option, option)))
-        return {key: value for part in found for key, value in part.items()}
+        return _with_switches({key: value for part in found for key, value in part.items()}, OBJECTS[name].fields)
 
     state = values.get("state") or "present"
     if state not in ("present", "absent"):
@@ -238,6 +243,17 @@ def _read_service(values: t.Mapping[str, t.Any], common: t.Mapping[str, t.Any], 
     return service
 
 
+def _with_switches(values: t.Mapping[str, t.Any], known: t.Iterable[Field]) -> Values:
+    """The same with texts of switches, as templates make them, for what they mean: "false" is not true."""
+    switches = {field.name for field in known if field.type == "bool"}
+    return {key: _switched(value) if key in switches else value for key, value in values.items()}
+
+
+def _switched(value: t.Any) -> t.Any:
+    word = value.strip().lower() if isinstance(value, str) else ""
+    return True if word in ON else False if word in OFF else value
+
+
 def behind_the_back(key: str, option: str) -> str:
     return f"can not have {key}, since Postfix and its firewall would not know of it: write it as {option}"
 
@@ -269,7 +285,8 @@ def _said_of_probe(
         if not isinstance(options.get("probe"), (t.Mapping, type(None))):
             what = "" if name == "probe" else "has a probe that "
             refuse(name, f"{what}must be a dictionary, such as {{interval: 60}}, or null for none")
-    return [options["probe"] for _name, options in places if "probe" in options]
+    said = [options["probe"] for _name, options in places if "probe" in options]
+    return [probe and _with_switches(probe, PROBE_FIELDS) for probe in said]
 
 
 def _probe(interval: int, tls: str, layers: t.Sequence[Values | None]) -> Values | None:

@@ -335,3 +335,19 @@ def test_a_run_over_some_services_is_not_about_the_others_nor_about_what_is_abse
     assert others(services, services[:1]) == services[1:]
     assert others(services, services) == []
     assert others(gone, gone) == gone[:1]
+
+
+@pytest.mark.parametrize(("text", "meant"), [("false", False), ("True", True), ("no", False), ("1", True)])
+def test_the_text_of_a_switch_is_what_it_means(text: str, meant: bool) -> None:
+    """Templates make texts: "false" is no TLS at the load balancer, and no TLS of its checks."""
+    entry = {**SUBMISSIONS, "frontend_options": {"ssl": text}, "server_options": {"ssl": "true", "backup": text}}
+    (service,) = read_services({"services": [entry]})
+    assert (service.frontend["ssl"], service.server["backup"], service.server["ssl"]) == (meant, meant, True)
+    assert (service.tls == "implicit") is not meant
+
+
+def test_a_check_without_tls_is_refused_also_where_that_is_a_text() -> None:
+    with pytest.raises(Refused, match="set force_ssl: true"):
+        read_services({"services": [{**SUBMISSIONS, "probe": {"force_ssl": "false"}}]})
+    (service,) = read_services({"services": [{**SUBMISSIONS, "probe": {"force_ssl": "yes"}}]})
+    assert service.farm["probe"]["force_ssl"] is True

@@ -70,9 +70,11 @@ def sample_agrees(
 ) -> bool:
     """Whether a few lists that were read in bulk, and a few of their objects, are the same when they are read singly.
 
+    Nothing else proves them here, so where there are no more than a few lists, it is all of them.
+
     :param owners: protocol and parent of each list.
     """
-    lists = [(resource, *owner) for owner in _sample(owners)]
+    lists = [(resource, *owner) for owner in _sample(owners, least=SAMPLE_LIMIT)]
     known = [
         sorted(item.id for item in items if (item.protocol, item.parent_id) == (protocol, parent_id))
         for _resource, protocol, parent_id in lists
@@ -80,11 +82,9 @@ def sample_agrees(
     return reader.ids(lists) == known and _are_as_read(_sample(items), reader)
 
 
-def _sample(items: t.Sequence[_Item]) -> list[_Item]:
+def _sample(items: t.Sequence[_Item], least: int = 1) -> list[_Item]:
     """A few taken at random, so that nothing is built on a stale cache for long."""
-    if not items:
-        return []
-    number = min(SAMPLE_LIMIT, max(1, len(items) // SAMPLE_SHARE))
+    number = min(len(items), SAMPLE_LIMIT, max(least, len(items) // SAMPLE_SHARE))
     return random.sample(list(items), number)
 
 

@@ -355,3 +355,14 @@ def test_an_object_has_the_id_of_its_list(deployed: Service, answer: Values) -> 
     task: Values = {"farms": [{"farm_id": farm["farmId"], "balance": "source"}]}
     deployed.run("load_balancer", **task, purge_farms=True, bulk_reads="never", refresh=False)
     assert deployed.only("tcp/farm")["balance"] == "source"
+
+
+def test_no_server_of_a_few_farms_is_left_out(service: Service) -> None:
+    """One list is cut, of a farm with more servers than the others, and no other list tells of it."""
+    farms = [{**FARM, "display_name": f"smtp{number}", "servers": SERVERS[:1]} for number in range(4)]
+    farms[2]["servers"] = [{**SERVERS[0], "address": f"192.0.2.{number}"} for number in range(21, 26)]
+    service.run("load_balancer", farms=farms, refresh=False)
+    service.simulator.switch(bulk_lists="cut", bulk_cut=4)
+    for _look in range(5):
+        told = service.run("load_balancer_info", gather=["farms"])["farms"]
+        assert sorted(len(farm["servers"]) for farm in told) == [1, 1, 1, 5]

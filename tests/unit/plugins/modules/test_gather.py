@@ -18,7 +18,7 @@ TASK: Values = {
 }
 CHANGED: Values = {"farms": [{**FARM, "balance": "source", "servers": SERVERS}]}
 PARTS = ["pending_changes", "farms", "frontends"]
-LISTS_READ_TWICE = 3  # whole, and as ids: those of farms, servers and frontends
+LISTS_READ_TWICE = 4  # whole, and as ids: those of farms, of the servers of each, and of frontends
 
 
 @pytest.fixture

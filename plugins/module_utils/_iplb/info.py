@@ -19,18 +19,12 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service import settings_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Observed, Reader, by_zone, zones_of
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Resource, Values
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import may_be_stale, sample_agrees
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import beyond_doubt, sample_agrees
 
 
 def gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:
     """The service and the asked-for parts of it, see PARTS."""
-    try:
-        return _gather(api, reader, parts)
-    except ApiError as error:
-        if not (reader.lists.used and may_be_stale(error)):
-            raise
-    reader.lists.distrust()
-    return _gather(api, reader, parts)
+    return beyond_doubt(reader, lambda: _gather(api, reader, parts))
 
 
 def _gather(api: Api, reader: Reader, parts: t.Collection[str]) -> Values:

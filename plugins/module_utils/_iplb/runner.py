@@ -16,7 +16,6 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.checks impo
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.credentials import clean, find_settings
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.desired import Desired
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors import (
-    ApiError,
     InvalidInput,
     IplbError,
     NotHealthy,
@@ -48,7 +47,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.service imp
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot import Reader, Scope, Snapshot
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import ALL_ZONES, Values
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.turn import Turn
-from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import is_confirmed, may_be_stale
+from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.verification import beyond_doubt, is_confirmed
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 ANOTHER_PYTHON = (
@@ -92,13 +91,7 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         if module.params["wait"] and not module.check_mode:
             Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
         return
-    try:
-        _require_deployable(reader, snapshot)
-    except (InvalidInput, ApiError) as error:
-        if not (reader.lists.used and may_be_stale(error)):
-            raise
-        reader.lists.distrust()
-        _require_deployable(reader, reader.snapshot(Scope()))
+    beyond_doubt(reader, lambda: _require_deployable(reader, snapshot))
     if module.check_mode:
         return
     refresher = Refresher(api, reader, module.params["wait_timeout"])
@@ -108,7 +101,8 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
         result["tasks"] = refresher.tasks
 
 
-def _require_deployable(reader: Reader, snapshot: Snapshot) -> None:
+def _require_deployable(reader: Reader, service: Snapshot) -> None:
+    snapshot = replace(service, objects={}, read=set())
     reader.add_what_is_deployed(snapshot)
     check_deployable(make_plan(Desired(), snapshot), snapshot)
 
@@ -207,18 +201,16 @@ class _Run:
         self._carry_out(ready.plan, ready.snapshot, ready.zones, end_turn)
 
     def _prepare(self) -> _Ready:
-        """What is there, and what to do about it, held against the rules. Where what bulk reads said is not confirmed,
-        or may be all that breaks a rule, everything is read again singly."""
-        try:
-            snapshot, plan = self._read_and_plan()
-            if not self._reader.lists.used or is_confirmed(plan, snapshot, self._reader):
-                return self._judge(snapshot, plan)
+        """What is there, and what to do about it, held against the rules."""
+        return beyond_doubt(self._reader, self._attempt)
+
+    def _attempt(self) -> _Ready:
+        snapshot, plan = self._read_and_plan()
+        if self._reader.lists.used and not is_confirmed(plan, snapshot, self._reader):
             self._module.warn("bulk answers of the API were not up to date: everything was read singly instead")
-        except (InvalidInput, ApiError) as error:
-            if not (self._reader.lists.used and may_be_stale(error)):
-                raise
-        self._reader.lists.distrust()
-        return self._judge(*self._read_and_plan())
+            self._reader.lists.distrust()
+            snapshot, plan = self._read_and_plan()
+        return self._judge(snapshot, plan)
 
     def _read_and_plan(self) -> tuple[Snapshot, Plan]:
         snapshot = self._reader.snapshot(self._scope())

@@ -17,6 +17,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.errors impo
     ApiError,
     ForeignChanges,
     InvalidInput,
+    IplbError,
 )
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.plan import Absence, Operation, Plan, Ref
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import BY_KIND
@@ -25,6 +26,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table impor
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.values import from_api
 
 _Item = t.TypeVar("_Item")
+_Result = t.TypeVar("_Result")
 
 SAMPLE_SHARE = 100
 SAMPLE_LIMIT = 5
@@ -44,11 +46,22 @@ def is_confirmed(plan: Plan, snapshot: Snapshot, reader: Reader) -> bool:
     return _lists_are_whole(plan.absences | plan.twins | asked, snapshot, reader) and _are_as_read(due, reader)
 
 
-def may_be_stale(error: Exception) -> bool:
-    """Whether a stale list may be all that is behind it: what is missing from one, or is gone although one names it."""
+def beyond_doubt(reader: Reader, attempt: t.Callable[[], _Result]) -> _Result:
+    """What an attempt comes to; with single reads alone, where old lists may be all that makes it fail."""
+    try:
+        return attempt()
+    except (InvalidInput, ApiError) as error:
+        if not (reader.lists.used and _may_be_stale(error)):
+            raise
+    reader.lists.distrust()
+    return attempt()
+
+
+def _may_be_stale(error: IplbError) -> bool:
+    """Whether it may be said of what is missing from an old list, or is gone although one names it."""
     if isinstance(error, ApiError):
         return error.status == 404
-    return isinstance(error, InvalidInput) and not isinstance(error, ForeignChanges)
+    return not isinstance(error, ForeignChanges)
 
 
 def _leaned_on(plan: Plan) -> set[tuple[str, str, int | None]]:

@@ -4,7 +4,7 @@
 
 """The services of a mail host behind the load balancer, as the variables of the roles declare them.
 
-Pure: no I/O, no Ansible. Private to the collection. Everything that can be known to be wrong from the variables alone
+Pure: no I/O. Private to the collection. Everything that can be known to be wrong from the variables alone
 is refused here, with the variable and the remedy named.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, fields
 
+from ansible.module_utils.parsing.convert_bool import BOOLEANS, BOOLEANS_TRUE
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.probe import PROBE_FIELDS, PROBE_TYPE_FIELDS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.schema import FARM, FRONTEND, SERVER
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table import Field
@@ -25,8 +26,6 @@ PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "ssmtp
 IMPLICIT_TLS, STARTTLS = PORTS["submissions"], PORTS["submission"]
 LIST = "smtp_load_balancer_services"
 OBJECTS = {"farm_options": FARM, "server_options": SERVER, "frontend_options": FRONTEND}
-# As Ansible's own modules read a text where a switch is meant.
-ON, OFF = ("true", "yes", "on", "y", "t", "1", "1.0"), ("false", "no", "off", "n", "f", "0", "0.0")
 
 
 class Refused(ValueError):
@@ -251,7 +250,7 @@ def _with_switches(values: t.Mapping[str, t.Any], known: t.Iterable[Field]) -> V
 
 def _switched(value: t.Any) -> t.Any:
     word = value.strip().lower() if isinstance(value, str) else ""
-    return True if word in ON else False if word in OFF else value
+    return word in BOOLEANS_TRUE if word in BOOLEANS else value
 
 
 def behind_the_back(key: str, option: str) -> str:

@@ -24,7 +24,7 @@ REMEDIES = {
 STATUS_REMEDIES = {
     403: "these credentials may not do this; give them the right to",
     404: "it is gone, or was never there; check what names it, and run again",
-    409: "something else is under way with it or needs it; run again when that is over",
+    409: "something else uses it, or is under way with it; change that, or run again when it is over",
     500: RUN_AGAIN,
     460: "the service has expired; renew it, or correct service_name",
     **dict.fromkeys((502, 503, 504), "the API is down or under maintenance; run again later"),

@@ -68,8 +68,9 @@ class Row:
 def rows(cores: tuple[Core, ...]) -> Iterator[Row]:
     """Yield what the whole matrix is made of.
 
-    All integration targets run on the newest Python that ansible-core runs on, and with the oldest that its modules
-    run with; the main ones on the others. Slow unit tests, which start daemons, run on the newest alone.
+    All integration targets run on the newest Python that ansible-core runs on, and those of the oldest and the newest
+    ansible-core with the oldest Python that modules run with; the main ones on the others. Unit tests that start
+    Postfix, HAProxy or a browser hardly meet ansible-core: they run on the newest alone.
     """
     for core in cores:
         controllers = available(core.controllers)
@@ -80,9 +81,12 @@ def rows(cores: tuple[Core, ...]) -> Iterator[Row]:
             is_controller = python in controllers
             is_newest = python == controllers[-1]
             suites = SUITES if is_newest else SUITES[1:]
-            targets = () if is_newest or python == MODULE_FLOOR else MAIN_TARGETS
+            is_edge = python == MODULE_FLOOR and core in (FLOOR, NEWEST)
+            targets = () if is_newest or is_edge else MAIN_TARGETS
             # Programs of Ansible are not there for a Python that runs modules alone.
-            marker = "" if is_newest else "not slow" if is_controller else "not (slow or programs)"
+            marker = "not slow or programs" if is_controller else "not (slow or programs)"
+            if is_newest and core == NEWEST:
+                marker = ""
             yield Row(core, python, python if is_controller else controllers[0], suites, targets, marker)
 
 

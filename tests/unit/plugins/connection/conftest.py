@@ -34,6 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.programs)
             if missing:
                 item.add_marker(pytest.mark.skip(reason=f"needs root on Linux, and {sshd.PROGRAM}"))
 

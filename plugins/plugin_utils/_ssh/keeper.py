@@ -229,10 +229,10 @@ def _serve_all(listener: socket.socket, session: Session, playbook: int, patienc
 
     def stop() -> None:
         """From here on nobody finds this process. The next one may have taken the name already."""
-        stopped.set()
         with _lock(path.with_suffix(".lock")), contextlib.suppress(FileNotFoundError):
             if os.path.samestat(ours, path.stat()):
                 path.unlink()
+        stopped.set()
 
     clients: list[threading.Thread] = []
     last = time.monotonic()
@@ -246,7 +246,8 @@ def _serve_all(listener: socket.socket, session: Session, playbook: int, patienc
             client = threading.Thread(target=serve, args=(listener.accept()[0], session, stop), daemon=True)
             client.start()
             clients.append(client)
-    stop()
+    if not stopped.is_set():
+        stop()
 
 
 def _runs(pid: int) -> bool:

@@ -155,3 +155,15 @@ def test_what_ansible_refuses_stays_refused(
     with pytest.raises(SystemExit):
         make_module(argument_spec("load_balancer"), arguments)
     assert complaint in json.loads(capsys.readouterr().out)["msg"]
+
+
+def test_the_arguments_of_many_objects_are_returned_as_they_were_written(
+    make_module: MakeModule, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farms = [{"display_name": "smtp", "probe": None, "servers": [{"address": "192.0.2.11", "port": 25}]}]
+    module = make_module(argument_spec("load_balancer"), {"farms": farms, "application_secret": "hidden"})
+    with pytest.raises(SystemExit):
+        module.exit_json(changed=False)
+    returned = json.loads(capsys.readouterr().out)["invocation"]["module_args"]
+    assert returned["farms"] == farms
+    assert returned["refresh"] is True, "what the whole task defaults to is named"

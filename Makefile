@@ -105,10 +105,10 @@ fuzz: dev ## Try EXAMPLES (2000) random changes of random Postfix files on a rea
 faults: dev ## Cross every API call of a converge with every fault, kill runs, run two at once, fuzz answers
 	$(BIN)/pytest -rs -n auto tests/faults
 
-.PHONY: bulk
-bulk: dev ## Run the API's integration targets under each way in which bulk lists may be answered
-	@for way in stale stale_always ids refused cut; do \
-	  $(TOOLS).run_integration --switch bulk_lists=$$way --switch bulk_cut=1 $(API_TARGETS) || exit 1; \
+.PHONY: switches
+switches: dev ## Run the API's integration targets under every setting of every switch of the simulator
+	@for mixture in 1 2 3 4 5 6; do \
+	  $(TOOLS).run_integration --mixture $$mixture --switch bulk_cut=1 $(API_TARGETS) || exit 1; \
 	done
 
 .PHONY: bench

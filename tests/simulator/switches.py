@@ -10,6 +10,7 @@ The README lists the same rows; a unit test keeps the two together.
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -152,6 +153,18 @@ SWITCHES = (
 )
 
 BY_NAME = {switch.name: switch for switch in SWITCHES}
+# Verdicts of refreshes and numbers have tests of their own.
+MIXED = [switch for switch in SWITCHES if switch.values and switch.name != "task_outcome"]
+
+
+def mixtures(count: int) -> list[dict[str, str]]:
+    """So many ways to set all switches at once, where each setting is in about as many as the others of its switch."""
+    spread = {}
+    for switch in MIXED:
+        values = [switch.values[number % len(switch.values)] for number in range(count)]
+        random.Random(switch.name).shuffle(values)
+        spread[switch.name] = values
+    return [{name: values[number] for name, values in spread.items()} for number in range(count)]
 
 
 class Switches:

@@ -4,9 +4,10 @@
 
 """Run `ansible-test integration` against a simulator on a free port of the loopback interface.
 
-Usage: python -m tools.run_integration [--modules-python PATH] [--switch NAME=VALUE ...] [TARGET ...]
+Usage: python -m tools.run_integration [--modules-python PATH] [--switch NAME=VALUE ...] [--mixture N] [TARGET ...]
 
-Modules run with the Python of this environment, or with the one of that path.
+Modules run with the Python of this environment, or with the one of that path. --mixture sets all switches of the
+simulator at once; mixtures 1 to 6 together have every setting.
 
 The targets find what the simulator prints as variables of integration_config.yml, in lower case: ovh_endpoint,
 ovh_application_key, ovh_application_secret, ovh_consumer_key, ovh_client_id, ovh_client_secret, ovh_access_token and
@@ -30,6 +31,7 @@ from typing import IO
 
 import yaml
 
+from simulator.switches import mixtures
 from tools.checkout import ROOT, copy_collection
 from tools.run_ansible_test import run
 
@@ -43,6 +45,16 @@ VARIABLES = {
     "ovh_access_token",
     "ovh_iplb_service",
 }
+MIXTURES = mixtures(6)
+# What the targets can not be asked to pass: where every farm needs a network (the target vrack_network attaches one
+# itself), and where nobody can tell whether a certificate is there already.
+SET_ASIDE = {"vrack": "active", "certificate_fingerprint": "other"}
+
+
+def settings(mixture: int) -> list[str]:
+    """The switches of one of the mixtures, counted from 1, as NAME=VALUE."""
+    chosen = MIXTURES[mixture - 1].items()
+    return [f"{name}={value}" for name, value in chosen if SET_ASIDE.get(name) != value]
 
 
 def read_variables(output: IO[str]) -> dict[str, str]:
@@ -81,10 +93,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run integration targets against a simulator.")
     parser.add_argument("--modules-python")
     parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--mixture", type=int, choices=range(1, len(MIXTURES) + 1))
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator(options.switch) as variables:
+    switches = [*(settings(options.mixture) if options.mixture else ()), *options.switch]
+    with TemporaryDirectory(prefix="ovh_iplb-") as directory, simulator(switches) as variables:
         collection = copy_collection(Path(directory))
         if options.modules_python:
             variables["ansible_python_interpreter"] = options.modules_python

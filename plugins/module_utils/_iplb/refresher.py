@@ -98,10 +98,20 @@ class Refresher:
         # One refresh without zone covers all zones, as in OVHcloud's own web client.
         targets = [None] if zones == service_zones else sorted(zones)
         for zone in targets:
-            task = self._start(zone)
+            try:
+                task = self._start(zone)
+            except ApiError as error:
+                # What does not count as a waiting change, such as a private network, may leave nothing to refresh.
+                if error.status != 400 or self._waits(zone):
+                    raise
+                continue
             if wait or zone != targets[-1]:
                 task = self._follow(task)
             self.tasks.append(task)
+
+    def _waits(self, zone: str | None) -> bool:
+        pending = set(self._reader.pending())
+        return bool(pending & {zone, ALL_ZONES} if zone else pending)
 
     def _start(self, zone: str | None) -> Values:
         """Start one refresh as soon as no other runs."""

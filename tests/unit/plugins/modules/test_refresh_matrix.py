@@ -50,6 +50,21 @@ def live_balance(service: Service) -> list[str | None]:
     return [service.live(zone, "tcp/farm")[0]["balance"] for zone in ZONES]
 
 
+def test_what_does_not_wait_for_a_refresh_needs_none(service: Service) -> None:
+    service.simulator.reset(vrack="active", refresh_nothing_pending="refuse")
+    service.run("load_balancer", **both(vrack_network_id=301))
+    network = {"display_name": "spare", "subnet": "10.9.0.0/16", "nat_ip": "10.9.1.0/24"}
+    assert service.run("vrack_network", **network)["tasks"] == []
+    assert service.run("vrack_network", display_name="spare", state="absent")["changed"]
+    assert not service.run("refresh")["changed"]
+
+
+def test_a_refused_refresh_fails_where_something_waits(deployed: Service) -> None:
+    deployed.fault(method="POST", path=".*/refresh", status=400, body={"message": "Not now"})
+    assert "Not now" in deployed.fail("farm", display_name="smtp", zone="rbx", balance="source")
+    assert live_balance(deployed) == [None, None]
+
+
 def test_only_the_zones_that_changed_are_refreshed(deployed: Service) -> None:
     done = deployed.run("farm", display_name="smtp", zone="rbx", balance="source")
     assert done["refreshed_zones"] == ["rbx"]

@@ -6,32 +6,17 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from simulator.switches import SWITCHES, Switch
+from simulator.switches import MIXED, mixtures
 from unit.plugins.modules.harness import Service, Values
 
-# Verdicts of refreshes and numbers have tests of their own.
-NAMED = [switch for switch in SWITCHES if switch.values and switch.name != "task_outcome"]
-COUNT = 16
-
-
-def spread(switch: Switch) -> list[str]:
-    """Each value about as often as the others, in an order of the switch's own."""
-    values = [switch.values[number % len(switch.values)] for number in range(COUNT)]
-    random.Random(switch.name).shuffle(values)
-    return values
-
-
-SPREAD = {switch.name: spread(switch) for switch in NAMED}
-MIXTURES = [{name: values[number] for name, values in SPREAD.items()} for number in range(COUNT)]
+MIXTURES = mixtures(16)
 
 
 def test_the_mixtures_have_every_setting() -> None:
     met = {setting for mixture in MIXTURES for setting in mixture.items()}
-    assert met == {(switch.name, value) for switch in NAMED for value in switch.values}
+    assert met == {(switch.name, value) for switch in MIXED for value in switch.values}
 
 
 def farm(zone: str, vrack: Values, **options: object) -> Values:

@@ -14,6 +14,7 @@ description:
   - Publishes the changes that are waiting in the zones of an OVHcloud Load Balancer service, one refresh at a time,
     after any that already runs, and waits for the verdict of each.
   - Does nothing where no change is waiting.
+  - A zone whose last refresh failed is refreshed too, also where the API counts no waiting change there any more.
   - The modules that write do the same by themselves, unless their O(mailops.ovh_iplb.load_balancer#module:refresh) is
     off.
 options:

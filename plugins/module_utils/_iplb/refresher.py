@@ -29,6 +29,7 @@ ROUNDS = 3  # how often changes that are still waiting after a refresh are refre
 POLL_FIRST_SECONDS = 0.5
 POLL_LONGEST_SECONDS = 5.0
 FAILED_STATUSES = frozenset({"error", "cancelled", "blocked"})
+LOOKED_AT = 5  # refreshes of the past, at most, to find the newest of each zone
 
 
 class Refresher:
@@ -38,6 +39,7 @@ class Refresher:
         self._api = api
         self._reader = reader
         self._timeout = timeout
+        self._newest: dict[str, Values] = {}
         self.tasks: list[Values] = []
 
     def refresh(self, zones: t.Collection[str], service_zones: t.Collection[str], wait: bool) -> None:
@@ -75,24 +77,40 @@ class Refresher:
         """
         return self._wait_for_running(Deadline(self._timeout, self._api))
 
+    def overdue(self, zones: t.Collection[str]) -> dict[str, int]:
+        """Those of these zones whose newest refresh failed, each with one change: what it was to make live is not, and
+        whether the API still counts it as waiting is not known."""
+        self._newest = self._newest_refreshes(zones) if zones else {}
+        return dict.fromkeys(sorted(self._failed()), 1)
+
     def settle(self, zones: t.Collection[str], service_zones: t.Collection[str]) -> None:
-        """Wait for a refresh that somebody started before: what no longer waits for one need not be live yet.
+        """Wait for a refresh that ran when ``overdue`` looked: what no longer waits for one need not be live yet.
 
         :raises RefreshFailed: when it fails, takes too long, or leaves changes waiting in these zones.
         """
-        running = self._running()
-        if not running:
-            return
-        for identifier in running:
-            task = self._reader.task(identifier)
-            if task and (not _zones(task) or set(_zones(task)) & set(zones)):
-                self._follow(task)
-        waiting = self._still_waiting(set(zones), set(service_zones))
+        running = {task["id"]: task for task in self._newest.values() if task["status"] != "done"}
+        for task in running.values():
+            self._follow(task)
+        waiting = self._still_waiting(set(zones), set(service_zones)) if running else ()
         if waiting:
             raise RefreshFailed(
                 f"the refresh that was running left changes waiting in {', '.join(sorted(waiting))}; run again",
                 tasks=self.tasks,
             )
+
+    def _newest_refreshes(self, zones: t.Collection[str]) -> dict[str, Values]:
+        found: dict[str, Values] = {}
+        tasks = self._api.get_list(f"{self._reader.root}/task", action="refreshIplb")
+        for identifier in sorted(tasks, reverse=True)[:LOOKED_AT]:
+            task = self._reader.task(identifier) or {"zones": []}
+            of_all = "id" in task and not _zones(task)
+            found.update({zone: task for zone in zones if zone not in found and (of_all or zone in _zones(task))})
+            if len(found) == len(zones):
+                break
+        return found
+
+    def _failed(self) -> set[str]:
+        return {zone for zone, task in self._newest.items() if task["status"] in FAILED_STATUSES}
 
     def _refresh_once(self, zones: set[str], service_zones: set[str], wait: bool) -> None:
         # One refresh without zone covers all zones, as in OVHcloud's own web client.
@@ -101,13 +119,24 @@ class Refresher:
             try:
                 task = self._start(zone)
             except ApiError as error:
-                # What does not count as a waiting change, such as a private network, may leave nothing to refresh.
                 if error.status != 400 or self._waits(zone):
                     raise
+                self._pass_over(zone)
                 continue
             if wait or zone != targets[-1]:
                 task = self._follow(task)
             self.tasks.append(task)
+
+    def _pass_over(self, zone: str | None) -> None:
+        """Leave a zone where the API has nothing to refresh. What does not count as a waiting change, such as a private
+        network, may be all there is."""
+        failed = self._failed() & {zone} if zone else self._failed()
+        if failed:
+            raise RefreshFailed(
+                f"the last refresh of {', '.join(sorted(failed))} failed, and the API refuses another one because it "
+                "counts no waiting change: what was written may not be live. Change an object there, then run again",
+                tasks=self.tasks,
+            )
 
     def _waits(self, zone: str | None) -> bool:
         pending = set(self._reader.pending())

@@ -80,7 +80,9 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
     api, reader = connect(module)
     snapshot = reader.snapshot(Scope())
     asked = _asked_zones(module.params["zones"], snapshot)
-    pending = {zone: number for zone, number in sorted(snapshot.pending.items()) if zone in asked}
+    refresher = Refresher(api, reader, module.params["wait_timeout"])
+    waiting = {**snapshot.pending, **refresher.overdue(asked - snapshot.pending.keys())}
+    pending = {zone: number for zone, number in sorted(waiting.items()) if zone in asked}
     result.update(
         changed=bool(pending),
         pending_changes=pending,
@@ -89,12 +91,11 @@ def refresh_pending(module: NullAwareModule, result: Values) -> None:
     )
     if not pending:
         if module.params["wait"] and not module.check_mode:
-            Refresher(api, reader, module.params["wait_timeout"]).settle(asked, snapshot.zones)
+            refresher.settle(asked, snapshot.zones)
         return
     beyond_doubt(reader, lambda: _require_deployable(reader, snapshot))
     if module.check_mode:
         return
-    refresher = Refresher(api, reader, module.params["wait_timeout"])
     try:
         refresher.refresh(pending, snapshot.zones, module.params["wait"])
     finally:
@@ -164,6 +165,7 @@ class _Run:
         self._result = result
         self._api, self._reader = connect(module)
         timeout = module.params["wait_timeout"]
+        self._refresher = Refresher(self._api, self._reader, timeout)
         self._aside: Service | FreeCertificate = Service(self._api, self._reader, desired.settings, timeout)
         if desired.free:
             self._aside = FreeCertificate(self._api, self._reader, desired.free, timeout)
@@ -221,6 +223,8 @@ class _Run:
 
     def _judge(self, snapshot: Snapshot, plan: Plan) -> _Ready:
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
+        if self._options["refresh"]:
+            foreign.update(self._refresher.overdue(plan.zones - self._zones_to_refresh(plan, foreign)))
         ready = _Ready(snapshot, plan, foreign, self._zones_to_refresh(plan, foreign))
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
         self._result["service"].update(service_name=snapshot.service_name, zones=snapshot.zones)
@@ -272,38 +276,37 @@ class _Run:
             self._module.warn(f"changes that this run did not make were waiting and go live with it: {listed}")
 
     def _carry_out(self, plan: Plan, snapshot: Snapshot, zones: set[str], end_turn: t.Callable[[], None]) -> None:
-        refresher = Refresher(self._api, self._reader, self._options["wait_timeout"])
-        executor = Executor(self._api, self._reader, refresher.wait_for_running)
+        executor = Executor(self._api, self._reader, self._refresher.wait_for_running)
         self._write_aside(self._aside.enter, plan.aside, executor)
         now, *later = plan.phases() if plan.operations and plan.operations[0].phase == 0 else [[], *plan.phases()]
         self._write(now, executor)
         self._write_aside(self._aside.leave, plan.aside, executor)
         end_turn()  # refreshes wait for each other, and what is still to be written creates nothing
-        self._make_live(plan, snapshot, zones, executor, refresher)
+        self._make_live(plan, snapshot, zones, executor)
         if later:
             self._reader.lists.distrust()  # right after our own writes a cached list is the least to rely on
         for operations in later:
-            self._prove_successors(plan, executor, refresher, snapshot)
+            self._prove_successors(plan, executor, snapshot)
             free = self._free(operations)
             self._write(free, executor)
             reached = {zone for operation in free for zone in operation.zones}
-            self._make_live(plan, snapshot, reached, executor, refresher)
+            self._make_live(plan, snapshot, reached, executor)
         self._result["plan"] = self._done(executor)
         self._result.update({**objects(plan, executor), **self._aside.told()})
         if plan.of(CERTIFICATE):
             self._tell_certificates()
 
-    def _prove_successors(self, plan: Plan, executor: Executor, refresher: Refresher, snapshot: Snapshot) -> None:
+    def _prove_successors(self, plan: Plan, executor: Executor, snapshot: Snapshot) -> None:
         """Wait for the health of farms that take the place of others; if one does not come up, all is led back."""
         successors = [new for _old, new in plan.successors]
         farms = _watched([end for end in plan.of(FARM) if end.ref in successors], plan, executor)
         try:
             if farms:
-                refresher.wait_for_healthy(farms)
+                self._refresher.wait_for_healthy(farms)
         except NotHealthy as error:
             back = way_back(plan, FARM.kind)
             executor.run(back)
-            refresher.refresh({zone for item in back for zone in item.zones}, snapshot.zones, wait=True)
+            self._refresher.refresh({zone for item in back for zone in item.zones}, snapshot.zones, wait=True)
             led = ", ".join(f"{item.resource.kind} {item.key}" for item in back) or "Nothing"
             raise NotHealthy(
                 f"{error.message} {led} led to the new farm: to the one that was to be replaced again, and that is "
@@ -368,18 +371,16 @@ class _Run:
         leaves = [report for report in self._aside.done if report["after"].get("vrack", "") is None]
         return [report for report in self._aside.done if report not in leaves] + executor.done + leaves
 
-    def _make_live(
-        self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor, refresher: Refresher
-    ) -> None:
+    def _make_live(self, plan: Plan, snapshot: Snapshot, zones: set[str], executor: Executor) -> None:
         try:
             if zones:
-                refresher.refresh(zones, snapshot.zones, self._options["wait"])
+                self._refresher.refresh(zones, snapshot.zones, self._options["wait"])
             elif plan.zones and self._options["refresh"] and self._options["wait"]:
-                refresher.settle(plan.zones, snapshot.zones)
+                self._refresher.settle(plan.zones, snapshot.zones)
             if self._options["wait_for_healthy"]:
-                refresher.wait_for_healthy(_watched(plan.of(FARM), plan, executor))
+                self._refresher.wait_for_healthy(_watched(plan.of(FARM), plan, executor))
         finally:
-            self._result["tasks"] = refresher.tasks
+            self._result["tasks"] = self._refresher.tasks
 
 
 def _watched(farms: t.Iterable[End], plan: Plan, executor: Executor) -> dict[tuple[str, int], set[int]]:

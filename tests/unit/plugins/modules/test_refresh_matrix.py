@@ -14,6 +14,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.snapshot im
 from unit.plugins.modules.harness import Service, Values
 
 ZONES = ("gra", "rbx")
+SOURCE: Values = {"display_name": "smtp", "zone": "gra", "balance": "source"}
 SWITCHED: list[Values] = [
     {"pending_zero_entries": zero, "zone_counts_for_all": counts}
     for zero in ("on", "off")
@@ -147,6 +148,38 @@ def test_the_refresh_of_an_earlier_run_is_not_taken_for_live_when_it_fails(deplo
     change: Values = {"display_name": "smtp", "zone": "gra", "balance": "source"}
     deployed.run("farm", **change, wait=False)
     assert "the refresh ended as error" in deployed.fail(module, **(change if module == "farm" else {}))
+
+
+@pytest.fixture
+def failed(deployed: Service) -> Service:
+    """A change in zone gra is written and its refresh failed, where the API does not count it as waiting any more."""
+    deployed.simulator.switch(pending_over="started", task_outcome="error")
+    assert "ended as error" in deployed.fail("farm", **SOURCE)
+    deployed.simulator.switch(task_outcome="done")
+    assert deployed.api("GET", "pendingChanges") == []
+    return deployed
+
+
+@pytest.mark.parametrize(("module", "options"), [("farm", SOURCE), ("refresh", {})])
+def test_what_a_failed_refresh_left_goes_live_with_the_next_run(failed: Service, module: str, options: Values) -> None:
+    assert failed.run(module, **options, check=True)["refreshed_zones"] == ["gra"]
+    assert live_balance(failed) == [None, None]
+    assert failed.run(module, **options)["refreshed_zones"] == ["gra"]
+    assert live_balance(failed) == ["source", None]
+    assert not failed.run(module, **options)["changed"]
+
+
+def test_what_a_failed_refresh_left_is_not_published_against_ones_will(failed: Service) -> None:
+    assert "waiting in zone gra" in failed.fail("farm", **SOURCE, foreign_changes="refuse")
+    assert not failed.run("farm", display_name="smtp", zone="rbx", foreign_changes="refuse")["changed"]
+
+
+@pytest.mark.parametrize(("module", "options"), [("farm", SOURCE), ("refresh", {})])
+def test_a_failed_refresh_that_can_not_be_repeated_is_told(failed: Service, module: str, options: Values) -> None:
+    failed.simulator.switch(refresh_nothing_pending="refuse")
+    assert "the last refresh of gra failed" in failed.fail(module, **options)
+    assert failed.run("farm", **{**SOURCE, "balance": "first"})["changed"]
+    assert live_balance(failed) == ["first", None]
 
 
 @pytest.mark.parametrize("switches", SWITCHED, ids=str)

@@ -60,7 +60,7 @@ class Balancer(FakeApi):
             return self._refresh((body or {}).get("zone"))
         if rest == "/task":
             assert "action=refreshIplb" in query
-            return [task["id"] for task in self.tasks.values() if f"status={task['status']}" in query]
+            return [task["id"] for task in self.tasks.values() if "status=" not in query or task["status"] in query]
         if rest.startswith("/task/"):
             if int(rest[6:]) not in self.tasks:
                 raise ApiError("no such task", call=path, status=404)

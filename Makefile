@@ -47,7 +47,7 @@ demo: dev packages ## Show the whole story in a lab on this machine (as root; KE
 
 .PHONY: test
 test: dev packages ## Run all tests: the fast ones, AWX and ansible-runner, and end to end in the lab
-	@$(TOOLS).stages $(STAGES) versions automation lab-test
+	@$(TOOLS).stages --beside lab-images $(STAGES) versions automation lab-test
 
 .PHONY: test-fast
 test-fast: dev packages ## Run lint, sanity, unit and integration tests without their slow parts, in parallel
@@ -131,6 +131,12 @@ test-versions: dev packages ## Run sanity, unit and integration on each ansible-
 .PHONY: automation
 automation: dev ## Run the tests with AWX's API, ansible-runner, ansible-builder and ansible-rulebook
 	$(BIN)/pytest -rs tests/awx tests/runner
+
+.PHONY: lab-images
+lab-images: dev # Build the hosts of lab-test, which takes a minute or two for each release
+	@failed=0; for release in bookworm $(RELEASES); do \
+	  export MAILOPS_LAB_RELEASE=$$release; $(LAB_IMAGE) || failed=1; \
+	done; exit $$failed
 
 .PHONY: lab-test
 lab-test: dev ## Run the end-to-end tests in the lab (as root), those of safety on each of RELEASES too

@@ -4,14 +4,15 @@
 
 """Run stages of the tests, each a make target, and summarise them: results, times, and what was skipped and why.
 
-Usage: python -m tools.stages [--parallel] TARGET ...
+Usage: python -m tools.stages [--parallel] [--beside TARGET] TARGET ...
 
 A stage names what it skips in lines that begin with "SKIPPED", as pytest does. All stages run, also after a failure.
-Stages that run in parallel show their output when they end. The exit status is 0 if none failed.
+Stages that run in parallel, or beside the others, show their output when they end. The exit status is 0 if none failed.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class Stage:
 
 def reason_to_skip(target: str) -> str | None:
     """Return why this machine can not run the stage at all, or None."""
-    if target != "lab-test":
+    if target not in ("lab-images", "lab-test"):
         return None
     if sys.platform != "linux":
         return "the lab needs Linux"
@@ -93,12 +94,18 @@ def summary(stages: list[Stage]) -> str:
 
 
 def main() -> int:
-    targets = [argument for argument in sys.argv[1:] if argument != "--parallel"]
-    if len(targets) < len(sys.argv) - 1:
-        with ThreadPoolExecutor() as executor:
-            stages = list(executor.map(run_quietly, targets))
-    else:
-        stages = [run(target) for target in targets]
+    parser = argparse.ArgumentParser(description="Run stages of the tests and summarise them.")
+    parser.add_argument("--parallel", action="store_true", help="run all of them at once")
+    parser.add_argument("--beside", action="append", default=[], metavar="TARGET", help="run this one meanwhile")
+    parser.add_argument("targets", nargs="+", metavar="TARGET")
+    options = parser.parse_args()
+    with ThreadPoolExecutor() as executor:
+        beside = [executor.submit(run_quietly, target) for target in options.beside]
+        if options.parallel:
+            stages = list(executor.map(run_quietly, options.targets))
+        else:
+            stages = [run(target) for target in options.targets]
+        stages = [*(stage.result() for stage in beside), *stages]
     print(summary(stages))
     return int(any(stage.result == "failed" for stage in stages))
 

@@ -116,8 +116,8 @@ def _pending_findings(sources: Sources) -> list[Values]:
             field="pending changes",
             declared=0,
             found=number,
-            note="somebody else changed the configuration and did not refresh, or the last refresh failed: the API does "
-            "not tell what is live",
+            note="somebody else changed the configuration and did not refresh, or the last refresh failed: "
+            "the API does not tell what is live",
         )
         for zone, number in sorted(waiting.items())
     ]

@@ -224,7 +224,9 @@ class _Run:
     def _judge(self, snapshot: Snapshot, plan: Plan) -> _Ready:
         foreign = {zone: snapshot.pending[zone] for zone in sorted(plan.zones) if zone in snapshot.pending}
         if self._options["refresh"]:
-            foreign.update(self._refresher.overdue(plan.zones - self._zones_to_refresh(plan, foreign)))
+            # What is refreshed anyway matters only to who does not want to publish anything else.
+            spared = foreign if self._options["foreign_changes"] == "refuse" else self._zones_to_refresh(plan, foreign)
+            foreign.update(self._refresher.overdue(plan.zones.difference(spared)))
         ready = _Ready(snapshot, plan, foreign, self._zones_to_refresh(plan, foreign))
         self._result["service"] = {name: snapshot.service.get(name) for name in ("ipv4", "ipv6", "offer", "state")}
         self._result["service"].update(service_name=snapshot.service_name, zones=snapshot.zones)

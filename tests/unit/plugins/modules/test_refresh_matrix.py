@@ -171,6 +171,7 @@ def test_what_a_failed_refresh_left_goes_live_with_the_next_run(failed: Service,
 
 def test_what_a_failed_refresh_left_is_not_published_against_ones_will(failed: Service) -> None:
     assert "waiting in zone gra" in failed.fail("farm", **SOURCE, foreign_changes="refuse")
+    assert "waiting in zone gra" in failed.fail("farm", **{**SOURCE, "balance": "first"}, foreign_changes="refuse")
     assert not failed.run("farm", display_name="smtp", zone="rbx", foreign_changes="refuse")["changed"]
 
 

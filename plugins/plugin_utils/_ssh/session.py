@@ -116,6 +116,8 @@ class Session:
             with sftp, sftp.open(remote, "rb") as source:
                 source.prefetch(source.stat().st_size, READ_AHEAD)
                 _copy(source, local)
+                # To paramiko a channel that breaks off before a request is the end of the file too.
+                source.stat()
 
     @contextlib.contextmanager
     def _faults(self, what: str) -> t.Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from ansible.utils.plugin_docs import add_fragments
 from ansible_collections.mailops.ovh_iplb.plugins.connection import paramiko
 from ansible_collections.mailops.ovh_iplb.plugins.doc_fragments import ssh
 
-from unit.plugins.connection import sshd
+from unit.plugins.connection import commands, sshd
 from unit.plugins.connection.sshd import Sshd, World
 
 Connect = Callable[..., Any]
@@ -101,3 +102,12 @@ def connect(tmp_path: Path, control: Path, monkeypatch: pytest.MonkeyPatch) -> I
     yield make
     for connection in made:
         connection.reset()
+
+
+@pytest.fixture
+def pause() -> Iterator[str]:
+    """A command that does not end, and has ended after the test."""
+    command = commands.pause(3600)
+    yield command
+    for process in commands.running(command):
+        os.kill(process, signal.SIGKILL)

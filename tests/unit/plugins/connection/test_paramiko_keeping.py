@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,29 +20,9 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.loader import become_loader
 
 from tools.waiting import eventually
-from unit.plugins.connection import sshd
+from unit.plugins.connection import commands, sshd
 from unit.plugins.connection.conftest import Connect
 from unit.plugins.connection.sshd import PASSWORD, Sshd, World
-
-
-def _pause(seconds: int) -> str:
-    """A command that no other run of the tests has. It takes up to a second more."""
-    return f"sleep {seconds}.{os.getpid()}"
-
-
-@pytest.fixture
-def pause() -> Iterator[str]:
-    """A command that does not end, and has ended after the test."""
-    command = _pause(3600)
-    yield command
-    for process in _running(command):
-        os.kill(process, signal.SIGKILL)
-
-
-def _running(command: str) -> list[int]:
-    listed = subprocess.run(["ps", "-eo", "pid,args"], check=True, capture_output=True, text=True).stdout
-    found = [line.split(maxsplit=1) for line in listed.splitlines()]
-    return [int(pid) for pid, arguments in found if arguments == command]
 
 
 def say(connection: Any, word: str = "hello") -> None:
@@ -101,8 +80,8 @@ def test_a_reset_makes_the_next_task_sign_in_again(world: World, connect: Connec
 
 def test_a_reset_lets_others_finish(server: Sshd, connect: Connect) -> None:
     with ThreadPoolExecutor() as pool:
-        done = pool.submit(connect(server).exec_command, f"{_pause(2)}; echo done", sudoable=False)
-        eventually(lambda: _running(_pause(2)))
+        done = pool.submit(connect(server).exec_command, f"{commands.pause(2)}; echo done", sudoable=False)
+        eventually(lambda: commands.running(commands.pause(2)))
         connect(server).reset()
         assert done.result() == (0, b"done\n", b"")
 
@@ -134,10 +113,10 @@ def test_a_command_ends_with_its_task(server: Sshd, connect: Connect, pause: str
     say(connect(server))
     worker = multiprocessing.get_context("fork").Process(target=run)
     worker.start()
-    eventually(lambda: _running(pause))
+    eventually(lambda: commands.running(pause))
     os.kill(worker.pid or 0, signal.SIGKILL)
     worker.join()
-    eventually(lambda: not _running(pause))
+    eventually(lambda: not commands.running(pause))
 
 
 def test_a_keeper_that_was_killed_is_replaced(world: World, connect: Connect, control: Path) -> None:
@@ -158,7 +137,7 @@ def test_a_keeper_that_is_killed_while_a_command_takes_input_is_a_host_that_is_l
     keeper = _listener(next(path for path in sockets(control) if path.suffix == ".sock"))
     with ThreadPoolExecutor() as pool:
         done = pool.submit(connection.exec_command, pause, in_data=b"x" * 20_000_000)
-        eventually(lambda: _running(pause))
+        eventually(lambda: commands.running(pause))
         os.kill(keeper, signal.SIGKILL)
         with pytest.raises(AnsibleConnectionFailure, match="the process that keeps the connection ended"):
             done.result()
@@ -177,8 +156,8 @@ def _listener(path: Path) -> int:
 
 def test_a_host_that_allows_one_session_serves_two_tasks(world: World, connect: Connect) -> None:
     with sshd.running(world, "MaxSessions 1") as server, ThreadPoolExecutor() as pool:
-        busy = pool.submit(connect(server).exec_command, f"{_pause(1)}; echo done", sudoable=False)
-        eventually(lambda: _running(_pause(1)))
+        busy = pool.submit(connect(server).exec_command, f"{commands.pause(1)}; echo done", sudoable=False)
+        eventually(lambda: commands.running(commands.pause(1)))
         say(connect(server))
         assert busy.result()[1] == b"done\n"
 
@@ -201,8 +180,8 @@ def test_a_file_is_moved_while_another_task_has_the_only_session(
 ) -> None:
     (tmp_path / "here").write_bytes(b"content")
     with sshd.running(world, "MaxSessions 1") as server, ThreadPoolExecutor() as pool:
-        busy = pool.submit(connect(server).exec_command, f"{_pause(1)}; echo done", sudoable=False)
-        eventually(lambda: _running(_pause(1)))
+        busy = pool.submit(connect(server).exec_command, f"{commands.pause(1)}; echo done", sudoable=False)
+        eventually(lambda: commands.running(commands.pause(1)))
         connect(server).put_file(str(tmp_path / "here"), str(world.path("alice") / "meanwhile"))
         assert busy.result()[1] == b"done\n"
     assert world.path("alice/meanwhile").read_bytes() == b"content"

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 
-from unit.plugins.connection import sshd
+from tools.waiting import eventually
+from unit.plugins.connection import commands, sshd
 from unit.plugins.connection.conftest import Connect
 from unit.plugins.connection.sshd import UID, Sshd, World
 
@@ -191,14 +192,17 @@ def test_what_can_not_be_moved_is_named(
 
 
 def test_a_connection_that_drops_while_a_command_runs_is_a_host_that_is_lost(
-    world: World, connect: Connect, keep_open: int
+    world: World, connect: Connect, keep_open: int, pause: str
 ) -> None:
-    with sshd.running(world) as server:
-        connection = connect(server, keep_open=keep_open)
-        connection.exec_command("true", sudoable=False)
-        threading.Timer(0.5, server.drop).start()
+    def drop_in_the_middle() -> None:
+        eventually(lambda: commands.running(pause))
+        server.drop()
+
+    with sshd.running(world) as server, ThreadPoolExecutor() as pool:
+        dropped = pool.submit(drop_in_the_middle)
         with pytest.raises(AnsibleConnectionFailure, match="was lost while a command ran"):
-            connection.exec_command("sleep 30", sudoable=False)
+            connect(server, keep_open=keep_open).exec_command(pause, sudoable=False)
+        dropped.result()
 
 
 def test_a_connection_that_dropped_between_tasks_is_made_anew(world: World, connect: Connect, keep_open: int) -> None:
@@ -226,13 +230,18 @@ def test_a_connection_that_stopped_answering_between_tasks_is_made_anew(
 def test_a_transfer_that_breaks_off_is_a_host_that_is_lost(
     operation: str, world: World, connect: Connect, tmp_path: Path
 ) -> None:
-    with sshd.running(world) as server:
-        connection = connect(server)
-        connection.exec_command("true", sudoable=False)
-        threading.Timer(0.3, server.drop).start()
-        words = ("/dev/zero", "/dev/null") if operation == "put_file" else ("/dev/zero", str(tmp_path / "back"))
+    target = world.path("alice") / "endless" if operation == "put_file" else tmp_path / "endless"
+
+    def drop_in_the_middle() -> None:
+        eventually(lambda: target.exists() and target.stat().st_size)
+        server.drop()
+
+    with sshd.running(world) as server, ThreadPoolExecutor() as pool:
+        dropped = pool.submit(drop_in_the_middle)
         with pytest.raises(AnsibleConnectionFailure, match="was lost"):
-            getattr(connection, operation)(*words)
+            getattr(connect(server), operation)("/dev/zero", str(target))
+        dropped.result()
+    target.unlink()
 
 
 def test_a_host_that_does_not_answer_is_given_up(world: World, connect: Connect) -> None:

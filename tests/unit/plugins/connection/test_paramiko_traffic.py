@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from paramiko import SFTPFile
 
 from tools.waiting import eventually
 from unit.plugins.connection import commands, sshd
@@ -242,6 +243,21 @@ def test_a_transfer_that_breaks_off_is_a_host_that_is_lost(
             getattr(connect(server), operation)("/dev/zero", str(target))
         dropped.result()
     target.unlink()
+
+
+def test_what_reads_as_the_end_of_a_file_when_the_host_is_gone_is_none(
+    world: World, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a channel ends for paramiko that closes while the next request waits for room."""
+
+    def end(_file: SFTPFile, _size: int) -> bytes:
+        server.drop()
+        return b""
+
+    world.path("alice/half").write_bytes(b"content")
+    monkeypatch.setattr(SFTPFile, "read", end)
+    with sshd.running(world) as server, pytest.raises(AnsibleConnectionFailure, match="was lost"):
+        connect(server, keep_open=0).fetch_file(str(world.path("alice/half")), str(tmp_path / "back"))
 
 
 def test_a_host_that_does_not_answer_is_given_up(world: World, connect: Connect) -> None:

@@ -250,8 +250,9 @@ def test_what_reads_as_the_end_of_a_file_when_the_host_is_gone_is_none(
 ) -> None:
     """So a channel ends for paramiko that closes while the next request waits for room."""
 
-    def end(_file: SFTPFile, _size: int) -> bytes:
+    def end(file: SFTPFile, _size: int) -> bytes:
         server.drop()
+        eventually(lambda: file.sftp.get_channel().closed)
         return b""
 
     world.path("alice/half").write_bytes(b"content")

@@ -251,8 +251,10 @@ def test_what_reads_as_the_end_of_a_file_when_the_host_is_gone_is_none(
     """So a channel ends for paramiko that closes while the next request waits for room."""
 
     def end(file: SFTPFile, _size: int) -> bytes:
+        channel = file.sftp.get_channel()
+        assert channel
         server.drop()
-        eventually(lambda: file.sftp.get_channel().closed)
+        eventually(lambda: channel.closed)
         return b""
 
     world.path("alice/half").write_bytes(b"content")

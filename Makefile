@@ -158,6 +158,11 @@ lab-long: dev packages ## Run the long end-to-end tests: every order of services
 	  $(BIN)/pytest -rs --durations=10 tests/lab/test_services.py tests/lab/test_layouts.py || failed=1; \
 	done; exit $$failed
 
+.PHONY: lab-newest
+lab-newest: dev packages ## Run the guide and all playbooks over both connections on the newest ansible-core (as root)
+	@MAILOPS_LAB_ANSIBLE=$$($(TOOLS).environments) && export MAILOPS_LAB_ANSIBLE && \
+	$(BIN)/pytest -rs tests/lab/test_guide.py tests/lab/test_paramiko.py
+
 .PHONY: build
 build: dev ## Build the collection's artifact in build/
 	$(TOOLS).build

@@ -5,6 +5,8 @@
 """The Pythons of this machine, and an environment for each ansible-core with each of them.
 
 Environments are kept in CACHE for all checkouts, one for each set of requirements. Delete it to begin anew.
+
+``python -m tools.environments`` prints where the programs of the newest ansible-core are.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from functools import cache
 from pathlib import Path
 
 from tools.checkout import ROOT
-from tools.versions import Core
+from tools.versions import NEWEST, Core
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mailops.ovh_iplb-tests"
 REQUIREMENTS = (ROOT / "requirements.txt", ROOT / "tests/unit/requirements.txt")
@@ -104,3 +106,7 @@ def module_utils(controller: Path, directory: Path) -> Path:
     (package / "__init__.py").touch()
     (package / "module_utils").symlink_to(path)
     return directory
+
+
+if __name__ == "__main__":
+    print(environment(available(NEWEST.controllers)[-1], NEWEST).parent)

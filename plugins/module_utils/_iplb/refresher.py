@@ -28,6 +28,7 @@ from ansible_collections.mailops.ovh_iplb.plugins.module_utils._iplb.table impor
 ROUNDS = 3  # how often changes that are still waiting after a refresh are refreshed again
 POLL_FIRST_SECONDS = 0.5
 POLL_LONGEST_SECONDS = 5.0
+RUNNING_STATUSES = ("todo", "doing")
 FAILED_STATUSES = frozenset({"error", "cancelled", "blocked"})
 LOOKED_AT = 5  # refreshes of the past, at most, to find the newest of each zone
 
@@ -88,7 +89,7 @@ class Refresher:
 
         :raises RefreshFailed: when it fails, takes too long, or leaves changes waiting in these zones.
         """
-        running = {task["id"]: task for task in self._newest.values() if task["status"] != "done"}
+        running = {task["id"]: task for task in self._newest.values() if task["status"] in RUNNING_STATUSES}
         for task in running.values():
             self._follow(task)
         waiting = self._still_waiting(set(zones), set(service_zones)) if running else ()
@@ -102,9 +103,11 @@ class Refresher:
         found: dict[str, Values] = {}
         tasks = self._api.get_list(f"{self._reader.root}/task", action="refreshIplb")
         for identifier in sorted(tasks, reverse=True)[:LOOKED_AT]:
-            task = self._reader.task(identifier) or {"zones": []}
-            of_all = "id" in task and not _zones(task)
-            found.update({zone: task for zone in zones if zone not in found and (of_all or zone in _zones(task))})
+            task = self._reader.task(identifier)
+            if task is None:
+                continue
+            refreshed = _zones(task) or zones
+            found.update({zone: task for zone in zones if zone in refreshed and zone not in found})
             if len(found) == len(zones):
                 break
         return found
@@ -164,7 +167,7 @@ class Refresher:
     def _running(self) -> list[int]:
         return [
             task
-            for status in ("todo", "doing")
+            for status in RUNNING_STATUSES
             for task in self._api.get_list(f"{self._reader.root}/task", action="refreshIplb", status=status)
         ]
 

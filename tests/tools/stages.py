@@ -96,16 +96,18 @@ def summary(stages: list[Stage]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run stages of the tests and summarise them.")
     parser.add_argument("--parallel", action="store_true", help="run all of them at once")
-    parser.add_argument("--beside", action="append", default=[], metavar="TARGET", help="run this one meanwhile")
+    beside_help = "run this one meanwhile; the last of the others waits for it"
+    parser.add_argument("--beside", action="append", default=[], metavar="TARGET", help=beside_help)
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     options = parser.parse_args()
     with ThreadPoolExecutor() as executor:
-        beside = [executor.submit(run_quietly, target) for target in options.beside]
         if options.parallel:
-            stages = list(executor.map(run_quietly, options.targets))
+            stages = list(executor.map(run_quietly, [*options.beside, *options.targets]))
         else:
-            stages = [run(target) for target in options.targets]
-        stages = [*(stage.result() for stage in beside), *stages]
+            beside = [executor.submit(run_quietly, target) for target in options.beside]
+            stages = [run(target) for target in options.targets[:-1]]
+            stages += [stage.result() for stage in beside]
+            stages.append(run(options.targets[-1]))
     print(summary(stages))
     return int(any(stage.result == "failed" for stage in stages))
 

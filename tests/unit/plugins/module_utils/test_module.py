@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import basic
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible_collections.mailops.ovh_iplb.plugins.module_utils._module import NullAwareModule
 
 Values = dict[str, Any]
@@ -161,7 +162,9 @@ def test_the_arguments_of_many_objects_are_returned_as_they_were_written(
     make_module: MakeModule, capsys: pytest.CaptureFixture[str]
 ) -> None:
     farms = [{"display_name": "smtp", "probe": None, "servers": [{"address": "192.0.2.11", "port": 25}]}]
-    module = make_module(argument_spec("load_balancer"), {"farms": farms, "application_secret": "hidden"})
+    # From 2.21 on they are returned only where they are asked for.
+    asked = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
+    module = make_module(argument_spec("load_balancer"), {"farms": farms, "application_secret": "hidden", **asked})
     with pytest.raises(SystemExit):
         module.exit_json(changed=False)
     returned = json.loads(capsys.readouterr().out)["invocation"]["module_args"]

@@ -26,7 +26,8 @@ PYTEST_FLAGS := -m 'not slow'
 SANITY_FLAGS := --skip-test pylint
 TARGETS := farm frontend load_balancer refresh server
 endif
-API_TARGETS := certificate farm frontend inventory_iplb load_balancer load_balancer_info refresh route server vrack_network
+API_TARGETS := api_errors certificate drift farm frontend inventory_iplb load_balancer load_balancer_info refresh route server \
+  service vrack_network
 # The lab's hosts are Debian 12, and Debian 11 and 13 where it is about what Postfix and nftables do.
 # Roll-outs under load are lab-long's on those.
 RELEASES := bullseye trixie
